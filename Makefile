@@ -1,0 +1,53 @@
+# `make help` lists what there is. Everything runs in .venv, which the first target sets up.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/ready
+RUN_ARGS = $(if $(DEMAND),--demand '$(DEMAND)') $(foreach pair,$(SET),--set '$(pair)')
+
+.PHONY: help setup run test repro ui schedule bench check doctor clean
+
+help:            ## list the targets
+	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+setup: $(READY)  ## make .venv (about two minutes)
+
+# torch first and by its exact name: an open range would pull a build of several GB.
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt \
+		--config-settings editable_mode=compat -e '.[dev]'
+	touch $(READY)
+
+run: $(READY)    ## demand to report; DEMAND=file.csv for your own, SET='setting.c_u=10' for a setting
+	@$(BIN)/ddnn run $(RUN_ARGS)
+
+test: $(READY)   ## all tests
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+repro: $(READY)  ## the same through DVC
+	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
+
+ui: $(READY)     ## Prefect's and MLflow's pages on loopback
+	@$(BIN)/ddnn ui
+
+schedule: $(READY) ## retrain by schedule on a real Prefect server
+	@$(BIN)/ddnn schedule $(RUN_ARGS)
+
+dvc.yaml: $(READY) FORCE ## write dvc.yaml anew after a change of imports or stages
+	@$(BIN)/ddnn dvc-yaml
+
+check: $(READY)  ## what pre-commit and CI check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports
+
+doctor: $(READY) ## what this machine has, and what is missing
+	@$(BIN)/ddnn doctor
+
+clean:           ## remove stored stages and outputs; keeps MLflow's and Prefect's history
+	rm -rf .ddnn/store .ddnn/scratch artefacts
+
+.PHONY: FORCE

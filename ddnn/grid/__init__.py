@@ -1,0 +1,2 @@
+"""Where the VNFs lie on the grid."""
+from ddnn.grid.grid import Grid, grid_shape

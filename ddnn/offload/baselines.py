@@ -1,0 +1,105 @@
+"""The rules to compare with: Cloud, Edge, Random, and the Oracle that knows the outcome."""
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddnn.errors import ModelError
+from ddnn.offload.calibration import local_count
+from ddnn.offload.labelling import Critical, algorithm_1
+from ddnn.offload.samples import EdgeSamples, Samples
+
+_RANDOM_STREAM = 1  # keeps Random's numbers apart from the Uncertainty Rule's masks
+
+
+@dataclass(frozen=True)
+class CloudRule:
+    """All decisions go to the cloud: L = 0."""
+
+    name: str = "cloud"
+
+    def score(self, samples: EdgeSamples) -> NDArray[np.float64]:
+        """``(K,)``, all the same: no sample is easier than another."""
+        return np.zeros(len(samples))
+
+    def threshold(self, l0: float) -> float:
+        """Give the threshold that no decision passes, whatever ``l0`` asks for."""
+        return -inf
+
+
+@dataclass(frozen=True)
+class EdgeRule:
+    """All decisions stay at the edge: L = 1."""
+
+    name: str = "edge"
+
+    def score(self, samples: EdgeSamples) -> NDArray[np.float64]:
+        """``(K,)``, all the same: no sample is easier than another."""
+        return np.zeros(len(samples))
+
+    def threshold(self, l0: float) -> float:
+        """Give the threshold that every decision passes, whatever ``l0`` asks for."""
+        return inf
+
+
+@dataclass(frozen=True)
+class RandomRule:
+    """A decision is local with probability L0, whatever the sample: i.i.d. Bernoulli (Table II)."""
+
+    seed: int
+    name: str = "random"
+
+    def score(self, samples: EdgeSamples) -> NDArray[np.float64]:
+        """``(K,)`` uniform in [0, 1); a slot's number depends on the seed and the slot alone."""
+        return np.array(
+            [slot_generator(self.seed, _RANDOM_STREAM, int(slot)).random() for slot in samples.slots]
+        )
+
+    def threshold(self, l0: float) -> float:
+        """Give L0 itself: the scores are uniform by construction, nothing is to be calibrated."""
+        return float(l0) if local_count(1, l0) else -inf
+
+
+@dataclass(frozen=True)
+class OracleRule:
+    """Algorithm 1 on the true costs of the very samples it decides on: a bound, no rule for use."""
+
+    critical: Critical = "literal"
+    name: str = "oracle"
+
+    def score(self, samples: EdgeSamples) -> NDArray[np.float64]:
+        """``(K,)`` true benefit of the remote exit.
+
+        Raises:
+            ModelError: The samples' outcome is not known.
+        """
+        return _with_outcome(samples).benefit
+
+    def threshold(self, samples: EdgeSamples, l0: float) -> float:
+        """Give b* of the samples themselves, as the ``critical`` of this Oracle says.
+
+        Raises:
+            ModelError: The samples' outcome is not known.
+        """
+        known = _with_outcome(samples)
+        return algorithm_1(known.local_cost, known.remote_cost, l0, self.critical)
+
+
+def slot_generator(seed: int, stream: int, slot: int, part: int = 0) -> np.random.Generator:
+    """Give the random numbers of one slot, the same in any batch and in any order.
+
+    Philox is counter-based: its key is (seed and stream, slot), and ``part`` sets the counter's
+    highest word, so that the parts of a slot do not overlap.
+    """
+    first = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
+    key = np.array([first, slot], dtype=np.uint64)
+    counter = np.array([0, 0, 0, part], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def _with_outcome(samples: EdgeSamples) -> Samples:
+    if not isinstance(samples, Samples):
+        raise ModelError("the Oracle needs the true costs: it judges past slots, and decides none")
+    return samples

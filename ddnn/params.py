@@ -1,0 +1,286 @@
+"""The typed settings: what params.yaml may say, with units and ranges.
+
+Declarations only. Code that computes never lives here, so that a new setting for one stage does
+not make the others run again (the values that a stage uses are part of its key).
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ddnn.errors import ParamsError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+PerVnf = NonNegative | Annotated[list[NonNegative], Field(min_length=1)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PenaltyParams(_Group):
+    """One side of eq. (2): ``weight * x ** exponent`` of the distance x from the demand."""
+
+    form: Literal["constant", "linear", "quadratic", "power"]
+    weight: PerVnf = 1.0
+    exponent: NonNegative | None = None
+    """For ``power`` only."""
+
+    @model_validator(mode="after")
+    def _exponent_goes_with_power(self) -> Self:
+        if (self.form == "power") != (self.exponent is not None):
+            raise ValueError("give `exponent` with form: power, and only there")
+        return self
+
+
+class SettingParams(_Group):
+    """What the stages share: the cost, the window, the weight of the exits, the seed."""
+
+    cost: Literal["eq1", "eq2", "eq3"]
+    c_u: PerVnf
+    c_o: PerVnf
+    g_u: PenaltyParams
+    g_o: PenaltyParams
+    N: Annotated[int, Field(ge=1)]
+    w: Share
+    seed: Annotated[int, Field(ge=0)]
+
+
+class GapParams(_Group):
+    """How missing demand is repaired."""
+
+    policy: Literal["interpolate", "previous", "day_ago"]
+    longest: Annotated[int, Field(ge=0)]
+    """Longest gap that is repaired, in slots; a longer one is refused."""
+
+
+class CityParams(_Group):
+    """The synthetic city."""
+
+    squares: Annotated[int, Field(ge=1)]
+    days: Annotated[int, Field(ge=1)]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class MatrixParams(_Group):
+    """A matrix file of the user's own: time x series."""
+
+    path: Path | None
+
+
+class MilanoRawParams(_Group):
+    """A folder of raw Milano day files."""
+
+    folder: Path | None
+    squares: Annotated[list[int], Field(min_length=1)] | None
+
+
+class DownloadParams(_Group):
+    """Where demand comes from."""
+
+    source: Literal["city", "matrix", "milano_raw"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None
+    timezone: str
+    unit: str
+    gaps: GapParams
+    city: CityParams
+    matrix: MatrixParams
+    milano_raw: MilanoRawParams
+
+    @model_validator(mode="after")
+    def _source_has_its_place(self) -> Self:
+        if self.source == "matrix" and self.matrix.path is None:
+            raise ValueError("source: matrix needs download.matrix.path")
+        if self.source == "milano_raw" and self.milano_raw.folder is None:
+            raise ValueError("source: milano_raw needs download.milano_raw.folder")
+        return self
+
+
+class SplitParams(_Group):
+    """Training, validation, calibration and test, in days back from the last slot."""
+
+    test_days: Annotated[int, Field(ge=1)]
+    validation_days: Annotated[int, Field(ge=2)]
+    calibration_days: Annotated[int, Field(ge=1)]
+    paper_test_slots: bool
+
+    @model_validator(mode="after")
+    def _calibration_is_part_of_validation(self) -> Self:
+        if self.calibration_days >= self.validation_days:
+            raise ValueError("calibration_days must leave at least one of the validation_days")
+        return self
+
+
+class GridParams(_Group):
+    """Placement of the VNFs on the regular grid."""
+
+    placement: Literal["correlation", "random"]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class SurrogateParams(_Group):
+    """The differentiable stand-in for the hard cost, see ddnn/cost/surrogate.py."""
+
+    name: Literal["ramp", "logistic"]
+    width: Positive
+    """Width of the step's ramp, in units of a VNF's full scale."""
+    pull: NonNegative
+    """Slope under the demand, where eq. (3) has none."""
+
+
+class TrainParams(_Group):
+    """Joint-exit training, eq. (9)."""
+
+    preset: Literal["paper", "table3"]
+    surrogate: SurrogateParams
+    learning_rate: Positive
+    batch: Annotated[int, Field(ge=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: NonNegative
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+
+
+class DeepcogParams(_Group):
+    """The centralised baseline; all else it takes from ``train``."""
+
+    preset: Literal["paper", "table3", "deepcog_original"] | None
+
+
+class LabelParams(_Group):
+    """Algorithm 1."""
+
+    days: Literal["validation", "training"]
+    l0: Annotated[list[Share], Field(min_length=1)]
+    critical: Literal["corrected", "literal"]
+
+
+GateFeature = Literal["volume", "demand", "latent", "local"]
+
+
+class OffloaderParams(_Group):
+    """The gates of the Optimized Rule and the passes of the Uncertainty Rule."""
+
+    features: Annotated[list[GateFeature], Field(min_length=1)]
+    hidden: Annotated[int, Field(ge=1)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Positive
+    batch: Annotated[int, Field(ge=1)]
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+    mc_passes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    variance_ddof: Literal[0, 1]
+
+
+class BootstrapParams(_Group):
+    """Block bootstrap over days."""
+
+    samples: Annotated[int, Field(ge=100)]
+    block_days: Annotated[int, Field(ge=1)]
+    level: Annotated[float, Field(gt=0, lt=1)]
+
+
+class EvaluateParams(_Group):
+    """The deployed system, and how its costs are judged."""
+
+    rule: str
+    """``cloud``, ``edge``, ``random``, ``uncertainty_bB`` or ``optimized_FEATURE``."""
+    l0: Share
+    bootstrap: BootstrapParams
+
+
+class ScheduleParams(_Group):
+    """Scheduled retraining."""
+
+    cron: str
+    new_days: Annotated[int, Field(ge=0)]
+
+
+class Params(_Group):
+    """All of params.yaml."""
+
+    setting: SettingParams
+    download: DownloadParams
+    split: SplitParams
+    grid: GridParams
+    train: TrainParams
+    deepcog: DeepcogParams
+    label: LabelParams
+    offloader: OffloaderParams
+    evaluate: EvaluateParams
+    schedule: ScheduleParams
+
+    @model_validator(mode="after")
+    def _the_deployed_rule_exists(self) -> Self:
+        rules = ["cloud", "edge", "random"]
+        rules += [f"uncertainty_b{passes}" for passes in self.offloader.mc_passes]
+        rules += [f"optimized_{feature}" for feature in self.offloader.features]
+        if self.evaluate.rule not in rules:
+            raise ValueError(f"evaluate.rule must be one of {', '.join(rules)}")
+        if self.evaluate.rule.startswith("optimized") and self.evaluate.l0 not in self.label.l0:
+            raise ValueError("evaluate.l0 must be in label.l0: an optimized gate serves one L0")
+        return self
+
+
+def load_params(path: Path, overrides: dict[str, Any] | None = None) -> Params:
+    """Read and check params.yaml.
+
+    Args:
+        path: The file.
+        overrides: Dotted keys (``setting.c_u``) with values that replace the file's, for one run.
+
+    Raises:
+        ParamsError: The file cannot be read, or a key is unknown, missing or out of range.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ParamsError(f"{path}: cannot be read as YAML: {_one_line(error)}") from error
+    if not isinstance(values, dict):
+        raise ParamsError(f"{path}: expected groups of settings, found {type(values).__name__}")
+    for dotted, value in (overrides or {}).items():
+        _override(values, dotted, value)
+    return parse_params(values, where=str(path))
+
+
+def parse_params(values: dict[str, Any], where: str = "params") -> Params:
+    """Check settings that are already in memory; ``where`` names their place in an error."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise ParamsError(f"{where}: {_first_fault(error)}") from error
+
+
+def _override(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *groups, last = dotted.split(".")
+    place = values
+    for depth, group in enumerate(groups, start=1):
+        place = place.get(group)  # type: ignore[assignment]
+        if not isinstance(place, dict):
+            raise ParamsError(f"--set {dotted}: there is no group {'.'.join(groups[:depth])}")
+    if last not in place:
+        raise ParamsError(f"--set {dotted}: unknown setting; known here: {', '.join(place)}")
+    place[last] = value
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    # Pydantic names the branch of a union (PerVnf) in the location: of no use to a reader.
+    keys = [str(part) for part in fault["loc"] if not str(part).startswith(("constrained", "list["))]
+    place = ".".join(key for key in keys if key not in ("float", "function-after"))
+    said = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        said = "unknown setting; take it out, or look up its name in params.yaml"
+    elif fault["type"] == "missing":
+        said = "missing; params.yaml must give it"
+    elif "input" in fault and not isinstance(fault["input"], dict):
+        said += f", but is {fault['input']!r}"
+    return f"{place}: {said}" if place else said
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+"""Composition of the stages: the pipeline, the schedule, the command line."""

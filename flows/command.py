@@ -1,0 +1,153 @@
+"""The command `ddnn`: run, stage, allocate, retrain, schedule, ui, doctor."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from ddnn.errors import DdnnError, ParamsError
+from ddnn.params import Params, load_params
+from tasks.home import tool_environment
+
+app = typer.Typer(
+    help="Scale edge resources with a DNN that is cut between edge and cloud.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+PARAMS = Path("params.yaml")
+
+DemandOption = Annotated[
+    Path | None, typer.Option(help="Your own CSV or Parquet, for this run.", show_default=False)
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="GROUP.KEY=VALUE for this run; may be given again."),
+]
+
+
+@app.command()
+def run(
+    demand: DemandOption = None,
+    overrides: SetOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, and about how long.")
+    ] = False,
+) -> None:
+    """Run the pipeline: from past demand to a trained, gated, judged network and a report."""
+    params = _params(demand, overrides)
+    if dry_run:
+        from flows.plan import plan_table
+
+        print(plan_table(params))
+        return
+    from flows.pipeline import run_pipeline
+    from flows.summary import closing_words
+
+    print(closing_words(run_pipeline(params)))
+
+
+@app.command()
+def stage(name: Annotated[str, typer.Argument(help="A stage of dvc.yaml.")]) -> None:
+    """Run one stage on the outputs in artefacts/ (what `dvc repro` calls)."""
+    from flows.dvc_door import run_here
+
+    run_here(name, _params(None, None))
+
+
+@app.command()
+def allocate(
+    demand: Annotated[Path, typer.Option(help="CSV or Parquet with the newest demand.")],
+    out: Annotated[Path, typer.Option(help="CSV or Parquet to write.")],
+    rule: Annotated[str | None, typer.Option(help="Offloading rule.")] = None,
+    l0: Annotated[float | None, typer.Option(help="Least share decided at the edge.")] = None,
+    model: Annotated[
+        str, typer.Option(help="champion, an MLflow run id, or a bundle's folder.")
+    ] = "champion",
+) -> None:
+    """Allocate for each slot of a demand file, and for the one after it."""
+    from flows.allocation import allocate_file
+    from flows.models import bundle_folder
+
+    with bundle_folder(model, _params(None, None)) as folder:
+        print(allocate_file(demand, out, folder, rule, l0))
+
+
+@app.command()
+def retrain(demand: DemandOption = None, overrides: SetOption = None) -> None:
+    """Take in new days, train a challenger, and promote it only if it beats the champion."""
+    from flows.schedule import retrain_once
+
+    retrain_once(_params(demand, overrides))
+
+
+@app.command()
+def schedule(demand: DemandOption = None, overrides: SetOption = None) -> None:
+    """Serve the retraining by its cron schedule until Ctrl-C."""
+    from flows.schedule import serve_schedule
+
+    serve_schedule(_params(demand, overrides))
+
+
+@app.command()
+def ui() -> None:
+    """Serve Prefect's and MLflow's pages on loopback until Ctrl-C."""
+    from flows.servers import serve_ui
+
+    serve_ui()
+
+
+@app.command()
+def rollback() -> None:
+    """Make the previous champion of the current demand and setting champion again."""
+    from flows.models import roll_back
+
+    print(roll_back(_params(None, None)))
+
+
+@app.command("dvc-yaml")
+def dvc_yaml() -> None:
+    """Write dvc.yaml from the stages' registry and the code's imports."""
+    from tasks.dvcfile import render
+
+    Path("dvc.yaml").write_text(render(Path.cwd()), encoding="utf-8")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has, and what is missing."""
+    from flows.doctor import examine
+
+    print(examine())
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's is one line, not a traceback."""
+    os.environ.update(tool_environment())
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("ddnn").setLevel(logging.INFO)
+    try:
+        app()
+    except DdnnError as error:
+        sys.exit(f"ddnn: {error}")
+    except KeyboardInterrupt:
+        sys.exit("ddnn: stopped; finished stages are kept, run again to go on")
+
+
+def _params(demand: Path | None, overrides: list[str] | None) -> Params:
+    values: dict[str, Any] = {}
+    if demand is not None:
+        values |= {"download.source": "matrix", "download.matrix.path": str(demand)}
+    for text in overrides or []:
+        dotted, sign, value = text.partition("=")
+        if not sign:
+            raise ParamsError(f"--set {text}: write GROUP.KEY=VALUE")
+        try:
+            values[dotted] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ParamsError(f"--set {text}: the value is not YAML") from error
+    return load_params(PARAMS, values)

@@ -1,0 +1,93 @@
+"""DVC's door: one stage on the outputs in artefacts/, without Prefect."""
+
+import os
+import threading
+import time
+from pathlib import Path
+
+from ddnn.errors import ArtefactError, ParamsError
+from ddnn.params import Params
+from tasks.artefact import Reference, publish, read_manifest, verify_folder
+from tasks.dvcfile import OUTPUTS
+from tasks.registry import BY_NAME, STAGES
+from tasks.runner import Workshop, run_stage
+
+
+def run_here(name: str, params: Params) -> None:
+    """Give a stage's outputs in artefacts/NAME; after the last stage, log to MLflow.
+
+    Raises:
+        ParamsError: There is no such stage.
+        ArtefactError: A stage that this one stands on has not run, or its outputs are altered.
+    """
+    if name not in BY_NAME:
+        raise ParamsError(f"stage {name}: unknown; the stages are {', '.join(BY_NAME)}")
+    _end_with_dvc()
+    here = Path(OUTPUTS)
+    spec = BY_NAME[name]
+    for before in spec.inputs:
+        if not (here / before).is_dir():
+            raise ArtefactError(f"{here / before}: not there; run `ddnn stage {before}` first")
+    folders = {before: here / before for before in spec.inputs}
+    reference = run_stage(name, params, folders, Workshop.open())
+    publish(reference, here / name)
+    if spec is STAGES[-1]:
+        _track(params, here, reference)
+
+
+def _track(params: Params, here: Path, last: Reference) -> None:
+    from flows.pipeline import track_references
+
+    references = {last.stage: last}
+    for name in BY_NAME[last.stage].inputs:
+        folder = here / name
+        references[name] = Reference(
+            name, read_manifest(folder)["key"], verify_folder(folder), folder, hit=True
+        )
+    track_references(params, references, "dvc", None)
+
+
+def _end_with_dvc() -> None:
+    """End this process when the `dvc` that called it is killed, which would leave it running."""
+    dvc = _ancestor("dvc")
+    if dvc is None:
+        return
+    born = _birth(dvc)
+
+    def watch() -> None:
+        while _birth(dvc) == born:
+            time.sleep(0.5)
+        os._exit(1)  # the worker dies with this process
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _ancestor(command: str) -> int | None:
+    pid = os.getppid()
+    while pid > 1:
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            return None
+        if any(Path(os.fsdecode(word)).name == command for word in words[:2]):
+            return pid
+        pid = _parent(pid)
+    return None
+
+
+def _stat(pid: int) -> list[str]:
+    """Read the fields after the command's name, which may itself hold spaces."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _parent(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[1]) if fields else 0
+
+
+def _birth(pid: int) -> str | None:
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] != "Z" else None

@@ -1,0 +1,102 @@
+"""The main flow: demand, grid, exits, labels, gate, evaluation, report, each a cached task."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.context import FlowRunContext
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from ddnn.evaluation import cost_table_markdown
+from ddnn.params import Params, parse_params
+from flows.servers import prefect_server
+from tasks import tracking
+from tasks.artefact import Reference
+from tasks.registry import STAGES
+from tasks.runner import Workshop, run_stage
+
+
+@dataclass(frozen=True)
+class PipelineResult:
+    """What a run of the pipeline gave: its stages, and where it is tracked."""
+
+    references: dict[str, Reference]
+    tracked: tracking.TrackedRun
+
+
+# The store is the one cache: it verifies what it gives, Prefect's own would not. A hit is shown in
+# Prefect's word for it, as a state named Cached.
+@task(cache_policy=NO_CACHE, persist_result=False)
+def stage_task(name: str, values: dict[str, Any], inputs: Mapping[str, Reference]) -> State[Any]:
+    """Give one stage's outputs, from the store or by running it."""
+    folders = {stage: reference.folder for stage, reference in inputs.items()}
+    reference = run_stage(name, parse_params(values), folders, Workshop.open())
+    if reference.hit:
+        return Completed(name="Cached", message="found in the store", data=reference)
+    return Completed(message="run now", data=reference)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def track(
+    values: dict[str, Any], references: Mapping[str, Reference], flow_run: str | None
+) -> tracking.TrackedRun:
+    """Log the finished stages to MLflow, and crown the model if it is the best so far."""
+    return track_references(parse_params(values), references, "prefect", flow_run)
+
+
+@flow(name="pipeline", task_runner=ThreadPoolTaskRunner(max_workers=2))
+def pipeline(values: dict[str, Any]) -> PipelineResult:
+    """Take past demand to a trained DDNN, a gate, a judged result and a report.
+
+    Args:
+        values: All settings, as in params.yaml.
+    """
+    futures: dict[str, PrefectFuture[Any]] = {}
+    for spec in STAGES:
+        named = stage_task.with_options(name=spec.name, task_run_name=spec.name)
+        futures[spec.name] = named.submit(
+            spec.name, values, {stage: futures[stage] for stage in spec.inputs}
+        )
+    references = {name: future.result() for name, future in futures.items()}
+    context = FlowRunContext.get()
+    flow_run = str(context.flow_run.id) if context and context.flow_run else None
+    tracked = track(values, references, flow_run)
+    _show(references, tracked)
+    return PipelineResult(references, tracked)
+
+
+def run_pipeline(params: Params) -> PipelineResult:
+    """Run the flow against the user's Prefect server, or one that lives as long as the run."""
+    with prefect_server():
+        return pipeline(params.model_dump(mode="json"))
+
+
+def track_references(
+    params: Params, references: Mapping[str, Reference], door: str, flow_run: str | None
+) -> tracking.TrackedRun:
+    """Log finished stages to MLflow by either door."""
+    return tracking.log_pipeline(
+        artefacts={name: reference.folder for name, reference in references.items()},
+        keys={name: reference.key for name, reference in references.items()},
+        hits={name: reference.hit for name, reference in references.items()},
+        params=params,
+        door=door,
+        flow_run=flow_run,
+    )
+
+
+def _show(references: Mapping[str, Reference], tracked: tracking.TrackedRun) -> None:
+    table = cost_table_markdown(references["evaluate"].folder)
+    report = references["report"].folder / "report.html"
+    create_markdown_artifact(
+        key="cost-table",
+        markdown=f"{table}\n\n[MLflow run]({tracked.url})\n\nReport: `{report}`\n",
+        description="Cost of each way to allocate, on the test days",
+    )
+    get_run_logger().info("MLflow run: %s", tracked.url)

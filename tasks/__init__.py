@@ -1,0 +1,1 @@
+"""One module per stage: read artefacts, call the library, write artefacts."""

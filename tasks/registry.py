@@ -1,0 +1,86 @@
+"""The stages: their order, what each stands on and which settings it may read.
+
+One table serves Prefect's flow, dvc.yaml (written from it) and the keys of the store.
+"""
+
+from dataclasses import dataclass
+
+from ddnn.params import Params
+
+_COST = tuple(f"setting.{key}" for key in ("cost", "c_u", "c_o", "g_u", "g_o"))
+
+
+@dataclass(frozen=True)
+class StageSpec:
+    """A stage as the orchestrators see it; its work is ``run(stage)`` in tasks/<name>.py."""
+
+    name: str
+    inputs: tuple[str, ...]
+    """Stages whose outputs it reads."""
+    params: tuple[str, ...]
+    """Dotted settings that it reads: no others decide its key."""
+
+    @property
+    def module(self) -> str:
+        """The module that does the work."""
+        return f"tasks.{self.name}"
+
+
+STAGES = (
+    StageSpec("download", (), ("download",)),
+    StageSpec("grid", ("download",), ("setting.N", "split", "grid")),
+    StageSpec("train", ("download", "grid"), ("setting", "split", "train")),
+    # w is not among deepcog's settings: it is 0 there, whatever the DDNN's.
+    StageSpec(
+        "deepcog",
+        ("download", "grid"),
+        (*_COST, "setting.N", "setting.seed", "split", "train", "deepcog"),
+    ),
+    StageSpec("alternatives", ("download", "grid"), (*_COST, "setting.N", "split")),
+    StageSpec("label", ("download", "grid", "train"), (*_COST, "setting.N", "split", "label")),
+    StageSpec(
+        "offloader",
+        ("download", "grid", "train", "label"),
+        (*_COST, "setting.N", "setting.seed", "split", "label", "offloader"),
+    ),
+    StageSpec(
+        "evaluate",
+        ("download", "grid", "train", "deepcog", "alternatives", "label", "offloader"),
+        ("setting", "split", "label", "offloader", "evaluate"),
+    ),
+    StageSpec(
+        "export",
+        ("download", "grid", "train", "offloader"),
+        ("setting", "split", "label", "offloader", "evaluate.rule", "evaluate.l0", "download.gaps"),
+    ),
+    StageSpec(
+        "report",
+        (
+            "download",
+            "grid",
+            "train",
+            "deepcog",
+            "alternatives",
+            "label",
+            "offloader",
+            "evaluate",
+            "export",
+        ),
+        ("setting", "download", "split", "grid", "train", "deepcog", "label", "offloader", "evaluate"),
+    ),
+)
+
+BY_NAME = {spec.name: spec for spec in STAGES}
+
+
+def stage_params(spec: StageSpec, params: Params) -> dict[str, object]:
+    """Give the settings that decide a stage's outputs, by dotted name, as plain JSON values."""
+    values = params.model_dump(mode="json")
+    chosen: dict[str, object] = {}
+    for dotted in spec.params:
+        place: object = values
+        for part in dotted.split("."):
+            assert isinstance(place, dict)
+            place = place[part]
+        chosen[dotted] = place
+    return chosen
