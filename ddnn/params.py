@@ -172,7 +172,8 @@ class OffloaderParams(_Group):
     batch: Annotated[int, Field(ge=1)]
     max_epochs: Annotated[int, Field(ge=1)]
     patience: Annotated[int, Field(ge=1)]
-    mc_passes: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+    mc_passes: list[Annotated[int, Field(ge=2)]]
+    """One Uncertainty Rule for each; may be empty, as without dropout it must."""
     variance_ddof: Literal[0, 1]
 
 
@@ -223,6 +224,15 @@ class Params(_Group):
             raise ValueError(f"evaluate.rule must be one of {', '.join(rules)}")
         if self.evaluate.rule.startswith("optimized") and self.evaluate.l0 not in self.label.l0:
             raise ValueError("evaluate.l0 must be in label.l0: an optimized gate serves one L0")
+        return self
+
+    @model_validator(mode="after")
+    def _uncertainty_needs_dropout(self) -> Self:
+        if self.offloader.mc_passes and self.train.dropout == 0:
+            raise ValueError(
+                "train.dropout is 0, which leaves the Uncertainty Rule without variance: raise it, "
+                "or set offloader.mc_passes to []"
+            )
         return self
 
 

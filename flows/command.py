@@ -21,6 +21,12 @@ app = typer.Typer(
 )
 PARAMS = Path("params.yaml")
 
+# The stages' own lines are for the terminal; Prefect's go to its pages, ours beside them.
+_QUIET = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "ddnn",
+}
+
 DemandOption = Annotated[
     Path | None, typer.Option(help="Your own CSV or Parquet, for this run.", show_default=False)
 ]
@@ -46,9 +52,11 @@ def run(
         print(plan_table(params))
         return
     from flows.pipeline import run_pipeline
-    from flows.summary import closing_words
+    from flows.summary import closing_words, publish_newest
 
-    print(closing_words(run_pipeline(params)))
+    result = run_pipeline(params)
+    publish_newest(result)
+    print(closing_words(result))
 
 
 @app.command()
@@ -127,15 +135,23 @@ def doctor() -> None:
 
 def main() -> None:
     """Run the command; a mistake of the user's is one line, not a traceback."""
-    os.environ.update(tool_environment())
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("ddnn").setLevel(logging.INFO)
+    os.environ.update(_QUIET | tool_environment())
+    _speak()
     try:
         app()
     except DdnnError as error:
         sys.exit(f"ddnn: {error}")
     except KeyboardInterrupt:
         sys.exit("ddnn: stopped; finished stages are kept, run again to go on")
+
+
+def _speak() -> None:
+    """Print the stages' lines; Prefect's own go to its pages, and would say all twice."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    ours = logging.getLogger("ddnn")
+    ours.addHandler(handler)
+    ours.setLevel(logging.INFO)
 
 
 def _params(demand: Path | None, overrides: list[str] | None) -> Params:

@@ -9,6 +9,7 @@ from ddnn.errors import ArtefactError, ParamsError
 from ddnn.params import Params
 from tasks.artefact import Reference, publish, read_manifest, verify_folder
 from tasks.dvcfile import OUTPUTS
+from tasks.processes import ProcessMark
 from tasks.registry import BY_NAME, STAGES
 from tasks.runner import Workshop, run_stage
 
@@ -49,13 +50,13 @@ def _track(params: Params, here: Path, last: Reference) -> None:
 
 def _end_with_dvc() -> None:
     """End this process when the `dvc` that called it is killed, which would leave it running."""
-    dvc = _ancestor("dvc")
-    if dvc is None:
+    pid = _ancestor("dvc")
+    if pid is None:
         return
-    born = _birth(dvc)
+    dvc = ProcessMark.of(pid)
 
     def watch() -> None:
-        while _birth(dvc) == born:
+        while not dvc.is_dead():
             time.sleep(0.5)
         os._exit(1)  # the worker dies with this process
 
@@ -75,19 +76,9 @@ def _ancestor(command: str) -> int | None:
     return None
 
 
-def _stat(pid: int) -> list[str]:
-    """Read the fields after the command's name, which may itself hold spaces."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
 def _parent(pid: int) -> int:
-    fields = _stat(pid)
-    return int(fields[1]) if fields else 0
-
-
-def _birth(pid: int) -> str | None:
-    fields = _stat(pid)
-    return fields[19] if fields and fields[0] != "Z" else None
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])  # the command's name may hold spaces

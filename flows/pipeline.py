@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -10,16 +9,18 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, State
+from prefect.states import Completed, Failed, State
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from ddnn.errors import DdnnError
 from ddnn.evaluation import cost_table_markdown
 from ddnn.params import Params, parse_params
-from flows.servers import prefect_server
+from flows.servers import mark_flow_run, prefect_server, sweep_stale_flow_runs
 from tasks import tracking
 from tasks.artefact import Reference
 from tasks.registry import STAGES
-from tasks.runner import Workshop, run_stage
+from tasks.run_record import read_json
+from tasks.runner import StageFailedError, Workshop, run_stage
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,17 @@ class PipelineResult:
 
 
 # The store is the one cache: it verifies what it gives, Prefect's own would not. A hit is shown in
-# Prefect's word for it, as a state named Cached.
+# Prefect's word for it, as a state named Cached. A user's error is a state, not a traceback.
 @task(cache_policy=NO_CACHE, persist_result=False)
-def stage_task(name: str, values: dict[str, Any], inputs: Mapping[str, Reference]) -> State[Any]:
+def stage_task(
+    name: str, values: dict[str, Any], inputs: Mapping[str, Reference]
+) -> State[Reference]:
     """Give one stage's outputs, from the store or by running it."""
     folders = {stage: reference.folder for stage, reference in inputs.items()}
-    reference = run_stage(name, parse_params(values), folders, Workshop.open())
+    try:
+        reference = run_stage(name, parse_params(values), folders, Workshop.open())
+    except DdnnError as error:
+        return Failed(message=str(error))
     if reference.hit:
         return Completed(name="Cached", message="found in the store", data=reference)
     return Completed(message="run now", data=reference)
@@ -50,31 +56,49 @@ def track(
     return track_references(parse_params(values), references, "prefect", flow_run)
 
 
-@flow(name="pipeline", task_runner=ThreadPoolTaskRunner(max_workers=2))
-def pipeline(values: dict[str, Any]) -> PipelineResult:
+@flow(name="pipeline", task_runner=ThreadPoolTaskRunner(max_workers=2), persist_result=False)
+def pipeline(values: dict[str, Any]) -> PipelineResult | State[PipelineResult]:
     """Take past demand to a trained DDNN, a gate, a judged result and a report.
 
     Args:
         values: All settings, as in params.yaml.
     """
+    mark_flow_run()
+    context = FlowRunContext.get()
+    flow_run = str(context.flow_run.id) if context and context.flow_run else None
     futures: dict[str, PrefectFuture[Any]] = {}
     for spec in STAGES:
         named = stage_task.with_options(name=spec.name, task_run_name=spec.name)
         futures[spec.name] = named.submit(
             spec.name, values, {stage: futures[stage] for stage in spec.inputs}
         )
-    references = {name: future.result() for name, future in futures.items()}
-    context = FlowRunContext.get()
-    flow_run = str(context.flow_run.id) if context and context.flow_run else None
+    references: dict[str, Reference] = {}
+    for name, future in futures.items():  # in order: the first failure is the cause of the others
+        future.wait()
+        if not future.state.is_completed():
+            said = future.state.message or f"{name}: {future.state.name}"
+            tracking.log_failure(parse_params(values), "prefect", flow_run, StageFailedError(said))
+            return Failed(message=said)
+        references[name] = future.result()
     tracked = track(values, references, flow_run)
     _show(references, tracked)
     return PipelineResult(references, tracked)
 
 
 def run_pipeline(params: Params) -> PipelineResult:
-    """Run the flow against the user's Prefect server, or one that lives as long as the run."""
+    """Run the flow against the user's Prefect server, or one that lives as long as the run.
+
+    Raises:
+        StageFailedError: A stage failed; its own words are the message.
+    """
     with prefect_server():
-        return pipeline(params.model_dump(mode="json"))
+        sweep_stale_flow_runs()
+        state: State[PipelineResult] = pipeline(params.model_dump(mode="json"), return_state=True)
+        if not state.is_completed():
+            raise StageFailedError(state.message or f"the flow ended {state.name}")
+        result = state.result()
+    assert isinstance(result, PipelineResult)
+    return result
 
 
 def track_references(
@@ -92,7 +116,7 @@ def track_references(
 
 
 def _show(references: Mapping[str, Reference], tracked: tracking.TrackedRun) -> None:
-    table = cost_table_markdown(references["evaluate"].folder)
+    table = cost_table_markdown(read_json(references["evaluate"].folder / "evaluation.json"))
     report = references["report"].folder / "report.html"
     create_markdown_artifact(
         key="cost-table",

@@ -1,7 +1,6 @@
 """The store of finished stages: published whole or not at all, verified before every use."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ddnn.errors import ArtefactError
+from tasks.home import file_lock
 
 MANIFEST = "manifest.json"
 
@@ -60,10 +60,7 @@ class Store:
     @contextlib.contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Keep two runs from doing one stage twice; the kernel frees the lock of a killed run."""
-        locks = self.root / "locks"
-        locks.mkdir(parents=True, exist_ok=True)
-        with (locks / key).open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with file_lock(self.root / "locks" / key):
             yield
 
     @contextlib.contextmanager

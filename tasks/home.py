@@ -24,11 +24,13 @@ def tool_environment() -> dict[str, str]:
     (it may name a cloud account) is not read.
     """
     home = ddnn_home()
+    (home / "prefect").mkdir(parents=True, exist_ok=True)  # Prefect warns where it cannot
     wanted = {
         "DDNN_HOME": str(home),
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # for a dozen small local files
         "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 4 worker processes, of no use here
         "GIT_PYTHON_REFRESH": "quiet",  # mlflow must not complain where git is not installed

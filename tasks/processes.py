@@ -21,7 +21,12 @@ class ProcessMark:
     @classmethod
     def current(cls) -> Self:
         """Give the mark of this process."""
-        return cls(platform.node(), os.getpid(), _started(os.getpid()) or "")
+        return cls.of(os.getpid())
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Give the mark of a process of this host."""
+        return cls(platform.node(), pid, _started(pid) or "")
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, object]) -> Self | None:

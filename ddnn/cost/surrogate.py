@@ -14,6 +14,7 @@ Gradient with respect to y at eq. (3), by the distance y - d:
 | far over it | +c_o | +c_o |
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -76,9 +77,9 @@ class _Side:
 
 def _power(distance: Tensor, degree: float) -> Tensor:
     if degree < 1:
-        return torch.pow(distance + _NEAR, degree) - _NEAR**degree
+        return torch.pow(distance + _NEAR, degree) - math.pow(_NEAR, degree)
     near = distance.clamp(max=_FAR)
-    return torch.pow(near, degree) + degree * _FAR ** (degree - 1) * (distance - near)
+    return torch.pow(near, degree) + degree * math.pow(_FAR, degree - 1) * (distance - near)
 
 
 def _named(penalty: Penalty) -> PenaltyForm:

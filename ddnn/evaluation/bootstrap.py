@@ -4,6 +4,7 @@ Slots of one day hang together (a burst lasts hours), so whole blocks of days ar
 compared thing is averaged over the same draw: that pairing takes out what all share.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,10 +15,12 @@ from ddnn.params import BootstrapParams
 
 Array = NDArray[np.float64]
 
+_CHUNK = 2_000_000  # numbers at a time: bounds the memory where slots are short
+
 
 @dataclass(frozen=True)
 class Interval:
-    """A value with the limits between which the bootstrap puts it; limits are None for one block."""
+    """A value with the limits that the bootstrap gives it: None when there is only one block."""
 
     value: float
     low: float | None
@@ -74,9 +77,11 @@ class Resampler:
         """Number of blocks that are drawn from."""
         return int(self.counts.shape[1])
 
-    def weights(self) -> Array:
-        """Give (samples, K): how often each draw holds each slot."""
-        return self.counts[:, self.block].astype(np.float64)
+    def weights(self) -> Iterator[Array]:
+        """Give how often each draw holds each slot, (some draws, K) at a time."""
+        step = max(1, _CHUNK // max(len(self.block), 1))
+        for start in range(0, len(self.counts), step):
+            yield self.counts[start : start + step, self.block].astype(np.float64)
 
     def means(self, values: Array) -> Array:
         """Average values (K,) over the slots of each draw: (samples,)."""

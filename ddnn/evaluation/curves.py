@@ -28,7 +28,8 @@ class Curve:
 
     def cost_at(self, share: ArrayLike) -> Array:
         """C at any L in [0, 1], linear between two points (a coin decides between the two)."""
-        return np.asarray(np.interp(share, self.local_share, self.cost), dtype=np.float64)
+        at = np.asarray(share, dtype=np.float64)
+        return np.asarray(np.interp(at, self.local_share, self.cost), dtype=np.float64)
 
 
 def local_share(local: NDArray[np.bool_]) -> float:
@@ -96,7 +97,19 @@ class EqualShare:
     cost: Interval
     to_random: Interval
     """Ratio to what a coin costs at this L."""
+    to_reference: Interval | None
+    """Ratio to what the reference rule costs at this L."""
     capture: Interval | None
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Costs at the shares in every draw, (samples, shares), of what all rules are held against."""
+
+    coin: Array
+    oracle: Array
+    reference: Array | None
+    reference_cost: Array | None
 
 
 def at_equal_share(
@@ -105,68 +118,93 @@ def at_equal_share(
     remote_cost: Array,
     shares: Array,
     resampler: Resampler,
+    reference: str | None = None,
 ) -> dict[str, list[EqualShare]]:
     """Compare the rules at the same shares, with paired intervals.
 
     The thresholds are chosen on the very slots that are judged, in each draw anew: this compares
     rankings, not what a threshold that was fixed beforehand would have reached.
+
+    Args:
+        scores: (K,) scores of each rule.
+        local_cost: (K,) C_L.
+        remote_cost: (K,) C_R.
+        shares: The L at which to compare.
+        resampler: Draws of days.
+        reference: The rule whose cost the others are related to, if any.
     """
-    weights = resampler.weights()
     exits = (local_cost, remote_cost)
-    best = _drawn_costs(local_cost - remote_cost, *exits, weights, shares)
+    draws = {name: _drawn_costs(score, *exits, resampler, shares) for name, score in scores.items()}
+    costs = {name: sweep(score, *exits).cost_at(shares) for name, score in scores.items()}
     remote, local = resampler.means(remote_cost)[:, None], resampler.means(local_cost)[:, None]
-    by_coin = remote + shares[None, :] * (local - remote)
-    compared = {}
-    for name, score in scores.items():
-        draws = _drawn_costs(score, *exits, weights, shares)
-        costs = sweep(score, *exits).cost_at(shares)
-        compared[name] = [
-            _compare(
-                float(share), float(costs[i]), draws[:, i], by_coin[:, i], best[:, i], exits,
-                resampler,
-            )
+    drawn = _Drawn(
+        coin=remote + shares[None, :] * (local - remote),
+        oracle=_drawn_costs(local_cost - remote_cost, *exits, resampler, shares),
+        reference=draws[reference] if reference else None,
+        reference_cost=costs[reference] if reference else None,
+    )
+    return {
+        name: [
+            _compare(i, float(share), float(costs[name][i]), draws[name], drawn, exits, resampler)
             for i, share in enumerate(shares)
-        ]  # fmt: skip
-    return compared
+        ]
+        for name in scores
+    }
 
 
 def _compare(
+    i: int,
     share: float,
     cost: float,
     draws: Array,
-    by_coin: Array,
-    best: Array,
+    drawn: _Drawn,
     exits: tuple[Array, Array],
     resampler: Resampler,
 ) -> EqualShare:
+    to_reference = None
+    if drawn.reference is not None and drawn.reference_cost is not None:
+        to_reference = _ratio(
+            cost, float(drawn.reference_cost[i]), draws[:, i], drawn.reference[:, i], resampler
+        )
     coin = float(random_cost(share, *exits))
     captured = capture(cost, share, *exits)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = draws / by_coin
-        captures = (by_coin - draws) / (by_coin - best)
+        captures = (drawn.coin[:, i] - draws[:, i]) / (drawn.coin[:, i] - drawn.oracle[:, i])
     return EqualShare(
         local_share=share,
-        cost=resampler.interval(cost, draws),
-        to_random=resampler.interval(cost / coin if coin > 0 else float("nan"), ratios),
+        cost=resampler.interval(cost, draws[:, i]),
+        to_random=_ratio(cost, coin, draws[:, i], drawn.coin[:, i], resampler),
+        to_reference=to_reference,
         capture=None if captured is None else resampler.interval(captured, captures),
     )
 
 
+def _ratio(
+    cost: float, reference: float, draws: Array, reference_draws: Array, resampler: Resampler
+) -> Interval:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = draws / reference_draws
+    return resampler.interval(cost / reference if reference > 0 else float("nan"), ratios)
+
+
 def _drawn_costs(
-    scores: Array, local_cost: Array, remote_cost: Array, weights: Array, shares: Array
+    scores: Array, local_cost: Array, remote_cost: Array, resampler: Resampler, shares: Array
 ) -> Array:
     """C at the shares in every draw: (samples, shares)."""
     order, ends = _ranked(scores)
-    drawn = weights[:, order]
-    total = drawn.sum(axis=1, keepdims=True)
-    local = np.cumsum(drawn, axis=1)[:, ends] / total
-    gain = np.cumsum(drawn * (local_cost - remote_cost)[order], axis=1)[:, ends] / total
-    start = (weights @ remote_cost)[:, None] / total
-    zero = np.zeros_like(start)
-    local, gain = np.hstack([zero, local]), np.hstack([zero, gain])
-    # A draw without the slots of some score gives the same L and gain twice: np.interp can do it.
-    rows = [np.interp(shares, local[row], gain[row]) for row in range(len(weights))]
-    return np.asarray(start + np.stack(rows), dtype=np.float64)
+    benefit = (local_cost - remote_cost)[order]
+    costs = []
+    for weights in resampler.weights():
+        drawn = weights[:, order]
+        total = drawn.sum(axis=1, keepdims=True)
+        zero = np.zeros_like(total)
+        local = np.hstack([zero, np.cumsum(drawn, axis=1)[:, ends] / total])
+        gain = np.hstack([zero, np.cumsum(drawn * benefit, axis=1)[:, ends] / total])
+        start = (weights @ remote_cost)[:, None] / total
+        # A draw that lacks the slots of a score repeats an L, with the same gain: no harm.
+        rows = [np.interp(shares, *row) for row in zip(local, gain, strict=True)]
+        costs.append(start + np.stack(rows))
+    return np.concatenate(costs)
 
 
 def _ranked(scores: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

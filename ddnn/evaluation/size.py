@@ -6,6 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ddnn.nets.exits import Exits
+from ddnn.offload.optimized import Gate
+
 
 def count_parameters(*modules: nn.Module) -> int:
     """Count the weights of the modules."""
@@ -37,3 +40,32 @@ def count_macs(module: nn.Module, run: Callable[..., Any], *inputs: Tensor) -> i
         for hook in hooks:
             hook.remove()
     return counted
+
+
+def block_sizes(exits: Exits) -> dict[str, dict[str, int]]:
+    """Parameters and MACs of one decision in F0, F1 (where there is one) and F2."""
+    exits.eval()
+    D = torch.zeros(1, exits.N, exits.vnfs)
+    with torch.no_grad():
+        z = exits.latent(D)
+    sizes = {"F0": _size(exits.F0, count_macs(exits, exits.latent, D))}
+    if not exits.remote_only:
+        sizes["F1"] = _size(exits.F1, count_macs(exits, exits.local, z))
+    sizes["F2"] = _size(exits.F2, count_macs(exits, exits.remote, z))
+    return sizes
+
+
+def gate_size(gate: Gate) -> dict[str, int]:
+    """Parameters and MACs of one decision of a gate."""
+    gate.eval()
+    return _size(gate, count_macs(gate, gate, torch.zeros(1, *gate.plan.shape)))
+
+
+def latent_values(exits: Exits) -> int:
+    """Numbers in one z."""
+    with torch.no_grad():
+        return exits.latent(torch.zeros(1, exits.N, exits.vnfs)).numel()
+
+
+def _size(module: nn.Module, macs: int) -> dict[str, int]:
+    return {"parameters": count_parameters(module), "macs": macs}

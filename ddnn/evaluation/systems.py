@@ -29,7 +29,10 @@ def judge_systems(outcomes: Mapping[str, Outcome], resampler: Resampler) -> dict
         judged[name] = outcome.means() | {"C_low": cost.low, "C_high": cost.high}
         judged[name]["ratio_to"] = {
             reference: _plain(resampler.ratio(outcome.cost, outcomes[target].cost))
-            for reference, target in (*zip(REFERENCES, REFERENCES, strict=True), ("cheapest", first))
+            for reference, target in (
+                *zip(REFERENCES, REFERENCES, strict=True),
+                ("cheapest", first),
+            )
             if target in outcomes
         }
     return judged
@@ -68,31 +71,34 @@ def against(
 ) -> dict[str, str]:
     """Say of each system of the paper's layers whether it wins, loses or is even.
 
-    ``even`` means that the interval of the ratio holds 1.
+    ``even`` means that the interval of the ratio holds 1; ``open`` that there is no interval.
     """
     verdicts = {}
     for name in LAYERS:
         if name not in outcomes or name == reference:
             continue
         ratio = resampler.ratio(outcomes[name].cost, outcomes[reference].cost)
-        verdicts[name] = "loses" if ratio.above_one else "wins" if ratio.below_one else "even"
+        verdicts[name] = _verdict(ratio)
     return verdicts
+
+
+def _verdict(ratio: Interval) -> str:
+    if ratio.low is None:
+        return "open"
+    return "loses" if ratio.above_one else "wins" if ratio.below_one else "even"
 
 
 def _two_cheapest(outcomes: Mapping[str, Outcome]) -> tuple[str, str | None]:
     ranked = sorted(outcomes, key=lambda name: float(outcomes[name].cost.mean()))
     first = ranked[0]
     others = (
-        name
-        for name in ranked[1:]
-        if not np.array_equal(outcomes[name].cost, outcomes[first].cost)
+        name for name in ranked[1:] if not np.array_equal(outcomes[name].cost, outcomes[first].cost)
     )
     return first, next(others, None)
 
 
 def _plain(ratio: Interval) -> dict[str, float | None]:
-    finite = {key: _finite(value) for key, value in ratio.to_json().items()}
-    return finite
+    return {key: _finite(value) for key, value in ratio.to_json().items()}
 
 
 def _finite(value: float | None) -> float | None:

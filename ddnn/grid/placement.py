@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_RANDOM_STARTS = 8
+_RANDOM_STARTS = 4
 
 
 def place(distances: Floats, seed: int) -> tuple[Floats, float]:
@@ -61,14 +61,14 @@ def normalised_stress(positions: Floats, distances: Floats) -> float:
 
 def pairwise(positions: Floats) -> Floats:
     """Euclidean distances (M, M) between positions (M, 2)."""
-    return np.linalg.norm(positions[:, None, :] - positions[None, :, :], axis=-1)
+    return np.asarray(np.linalg.norm(positions[:, None, :] - positions[None, :, :], axis=-1))
 
 
 def to_principal_axes(positions: Floats) -> Floats:
     """Move and turn positions (M, 2) to the centre and the axes that :func:`place` promises."""
     centred = positions - positions.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
-    turned = centred @ axes[:, ::-1]
+    turned = np.asarray(centred @ axes[:, ::-1])
     for axis in turned.T:
         size = np.abs(axis)
         furthest = int(np.argmax(size >= size.max() * (1 - 1e-9)))

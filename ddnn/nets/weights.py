@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ddnn.errors import ArtefactError, ModelError
+from ddnn.errors import ArtefactError, DdnnError
 from ddnn.grid import Grid
 from ddnn.nets.exits import Exits, build_exits
 from ddnn.nets.presets import find_preset
@@ -65,9 +65,9 @@ def load_exits(folder: Path) -> Exits:
 def _rebuild(facts: Any, place: Path) -> Exits:
     try:
         if facts["format"] != _FORMAT:
-            raise ArtefactError(f"{place}: format {facts['format']}, this code reads {_FORMAT}")
+            raise ValueError(f"format {facts['format']}, this code reads {_FORMAT}")
         grid = Grid.from_json(facts["grid"])
         preset = find_preset(facts["preset"])
         return build_exits(preset, grid, facts["N"], facts["dropout"], seed=0)
-    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, ModelError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, DdnnError) as error:
         raise ArtefactError(f"{place}: not the facts of exits: {error}; train again") from error

@@ -54,7 +54,10 @@ class RandomRule:
     def score(self, samples: EdgeSamples) -> NDArray[np.float64]:
         """``(K,)`` uniform in [0, 1); a slot's number depends on the seed and the slot alone."""
         return np.array(
-            [slot_generator(self.seed, _RANDOM_STREAM, int(slot)).random() for slot in samples.slots]
+            [
+                slot_generator(self.seed, _RANDOM_STREAM, int(slot)).random()
+                for slot in samples.slots
+            ]
         )
 
     def threshold(self, l0: float) -> float:

@@ -1,7 +1,6 @@
 """From scores to decisions: the threshold that keeps a wanted share local (numpy only)."""
 
-from fractions import Fraction
-from math import ceil, inf
+from math import ceil, inf, isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,15 +39,18 @@ def order_statistic(scores: ArrayLike, l0: float) -> float:
 
 
 def local_count(samples: int, l0: float) -> int:
-    """Give ``ceil(l0 * samples)``: how many of ``samples`` decisions (11b) wants local.
+    """Give the smallest count n with ``n / samples >= l0``: ``ceil(l0 * samples)``, (11b).
 
     Raises:
         ParamsError: ``l0`` is outside [0, 1].
     """
     if not 0 <= l0 <= 1:
         raise ParamsError(f"L0 must lie in [0, 1], but is {l0}")
-    # In decimal, as written: in binary 0.55 * 100 is a hair above 55, whose ceiling is 56.
-    return ceil(Fraction(l0_key(l0)) * samples)
+    count = ceil(l0 * samples)
+    # In binary 0.55 * 100 is a hair above 55, whose ceiling is one too many; 55 / 100 is 0.55.
+    if count > 0 and (count - 1) / samples >= l0:
+        return count - 1
+    return count if count / samples >= l0 else count + 1
 
 
 def decide(scores: ArrayLike, threshold: float) -> NDArray[np.bool_]:
@@ -70,3 +72,8 @@ def decide(scores: ArrayLike, threshold: float) -> NDArray[np.bool_]:
 def l0_key(l0: float) -> str:
     """Spell an L0 as the tables and files of this project do (``0.5``)."""
     return repr(float(l0))
+
+
+def threshold_to_json(threshold: float) -> float | str:
+    """Spell a threshold for JSON, which has no infinity: ``"-inf"``; ``float()`` reads both."""
+    return threshold if isfinite(threshold) else str(threshold)

@@ -56,7 +56,9 @@ class Samples(EdgeSamples):
         return self.local_cost - self.remote_cost
 
 
-def observe(exits: Exits, demand: Floats, slots: Slots, keep_latent: bool = True) -> EdgeSamples:
+def observe(
+    exits: Exits, demand: Floats, slots: Slots | range, keep_latent: bool = True
+) -> EdgeSamples:
     """Run the edge's layers on past demand, without dropout.
 
     Args:
@@ -88,7 +90,7 @@ def gather(
     exits: Exits,
     demand: Floats,
     target: Floats,
-    slots: Slots,
+    slots: Slots | range,
     cost: Callable[[Costs, Costs], Costs],
     keep_latent: bool = True,
 ) -> Samples:
@@ -144,7 +146,7 @@ def _joined(parts: list[torch.Tensor]) -> Floats:
     return joined
 
 
-def _check(demand: Floats, slots: Slots, target: Floats | None = None) -> None:
+def _check(demand: Floats, slots: Slots | range, target: Floats | None = None) -> None:
     counts = {len(demand), len(slots)} | ({len(target)} if target is not None else set())
     if len(counts) != 1 or counts == {0}:
         raise ModelError(

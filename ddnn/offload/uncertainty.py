@@ -28,8 +28,8 @@ class UncertaintyRule:
         Args:
             exits: The trained network.
             passes: B, at least 2.
-            ddof: 1 divides the squared deviations by B - 1, 0 by B; this scales all scores of
-                a rule alike, so it matters where a threshold u is given, not where it is calibrated.
+            ddof: 1 divides the squared deviations by B - 1, 0 by B. This scales all scores of a
+                rule alike: it matters for a threshold that is given, not for a calibrated one.
             seed: Of the masks.
 
         Raises:
@@ -94,7 +94,5 @@ class UncertaintyRule:
             slot, turn = divmod(row, self._passes)
             generator = slot_generator(self._seed, _MASK_STREAM, int(slots[slot]), part=turn)
             drawn[row] = generator.random(sum(sizes), dtype=np.float32) < keep
-        flat = torch.from_numpy(drawn).split(sizes, dim=1)
-        return [
-            part.reshape(len(drawn), *shape) for part, shape in zip(flat, shapes, strict=True)
-        ]
+        flat = torch.split(torch.from_numpy(drawn), sizes, dim=1)
+        return [part.reshape(len(drawn), *shape) for part, shape in zip(flat, shapes, strict=True)]

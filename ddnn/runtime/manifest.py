@@ -99,18 +99,19 @@ def _read(folder: Path) -> tuple[str, dict[str, Any]]:
     try:
         text = path.read_bytes().decode("utf-8")
         manifest = json.loads(text)
-        known = manifest["format"] == FORMAT
-        shown = repr(manifest["format"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        found_format = manifest["format"]
+        checksum = manifest.pop("checksum", None)
+        # The comparison of the whole text finds a flipped byte in white space too.
+        sound = checksum == _checksum(manifest)
+        sound = sound and text == _dump({**manifest, "checksum": checksum})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtefactError(f"{path}: not a model's manifest; {_WAY_OUT}") from error
-    if not known:
+    if found_format != FORMAT:
         raise ArtefactError(
-            f"{path}: format {shown:.40}, but this program reads format {FORMAT}; export the model "
-            "again with this version of ddnn, or install the version that wrote it"
+            f"{path}: format {found_format!r:.40}, but this program reads format {FORMAT}; export "
+            "the model again with this version of ddnn, or install the version that wrote it"
         )
-    checksum = manifest.pop("checksum", None)
-    # The comparison of the whole text finds a flipped byte in white space too.
-    if checksum != _checksum(manifest) or _dump({**manifest, "checksum": checksum}) != text:
+    if not sound:
         raise ArtefactError(f"{path}: altered since the export; {_WAY_OUT}")
     files, facts = manifest.get("files"), manifest.get("facts")
     if not isinstance(files, dict) or not isinstance(facts, dict):

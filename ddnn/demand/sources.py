@@ -1,0 +1,194 @@
+"""One door to every source of demand: a synthetic city, a matrix file, raw Milano day files."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+
+from ddnn.demand.matrix_file import read_matrix
+from ddnn.demand.milano_raw import day_files, read_folder
+from ddnn.demand.repair import Repairs, Rows, repair
+from ddnn.demand.series import Demand
+from ddnn.demand.stamps import iso
+from ddnn.demand.text_file import check_file
+from ddnn.errors import DemandError
+from ddnn.params import DownloadParams, GapParams
+
+_NAMED_IN_A_WARNING = 5
+
+
+@dataclass(frozen=True)
+class DemandReport:
+    """What was read, what was repaired, and what its reader should know."""
+
+    source: str
+    """``city``, ``matrix`` or ``milano_raw``."""
+    rows: int
+    """Slots that the source had; the demand has these and the missing ones."""
+    repairs: Repairs
+    constant: tuple[str, ...]
+    """Series that never change."""
+    warnings: tuple[str, ...]
+    """One line each."""
+
+    def to_json(self, demand: Demand, gaps: GapParams) -> dict[str, Any]:
+        """Give plain values for quality.json, of the demand and the policy that it came from."""
+        return {
+            "source": self.source,
+            "name": demand.name,
+            "rows": self.rows,
+            "slots": demand.slots,
+            "series": demand.vnfs,
+            "slot_seconds": demand.slot_seconds,
+            "first_slot": iso(demand.start),
+            "last_slot": iso(int(demand.times[-1])),
+            "gaps": {
+                "policy": gaps.policy,
+                "longest_allowed": gaps.longest,
+                "longest_found": self.repairs.longest,
+                "missing_slots": self.repairs.missing_slots,
+                "empty_cells": self.repairs.empty_cells,
+                "repaired_cells": sum(self.repairs.cells.values()),
+                "repaired_by": self.repairs.cells,
+            },
+            "constant_series": list(self.constant),
+            "warnings": list(self.warnings),
+        }
+
+
+def load_demand(download: DownloadParams) -> tuple[Demand, DemandReport]:
+    """Read or make the demand that params.yaml asks for.
+
+    Raises:
+        DemandError: It cannot be used as it is; the message names the place and the way out.
+    """
+    _check_timezone(download.timezone)
+    if download.source == "city":
+        return _make_city(download)
+    if download.source == "matrix":
+        return load_matrix(
+            _given(download.matrix.path, "download.matrix.path"),
+            gaps=download.gaps,
+            name=download.name,
+            unit=download.unit,
+            timezone=download.timezone,
+        )
+    folder = _given(download.milano_raw.folder, "download.milano_raw.folder")
+    rows, warnings = read_folder(folder, download.milano_raw.squares)
+    label = _Label(
+        download.name or name_from(folder.resolve().name), download.unit, download.timezone
+    )
+    return _finish("milano_raw", rows, download.gaps, label, warnings)
+
+
+def load_matrix(
+    path: Path, *, gaps: GapParams, name: str | None, unit: str, timezone: str
+) -> tuple[Demand, DemandReport]:
+    """Read a matrix file, CSV or Parquet; docs/demand.md says what is accepted.
+
+    Args:
+        path: The file.
+        gaps: How missing demand is repaired.
+        name: Of the demand; None: the file's stem.
+        unit: What the values count.
+        timezone: IANA name, for days in reports.
+
+    Raises:
+        DemandError: It cannot be used as it is; the message names the place and the way out.
+    """
+    label = _Label(name or name_from(path.stem), unit, timezone)
+    return _finish("matrix", read_matrix(path), gaps, label, [])
+
+
+def source_files(download: DownloadParams) -> list[Path]:
+    """List the files whose bytes decide the demand; none for a city.
+
+    Raises:
+        DemandError: A file is missing or empty, or a folder holds none.
+    """
+    if download.source == "city":
+        return []
+    if download.source == "matrix":
+        path = _given(download.matrix.path, "download.matrix.path")
+        check_file(path)
+        return [path]
+    return day_files(_given(download.milano_raw.folder, "download.milano_raw.folder"))
+
+
+def name_from(stem: str) -> str:
+    """Make a demand's name from a file's: letters, digits, ``_``, ``.`` and ``-``."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-._") or "demand"
+
+
+@dataclass(frozen=True)
+class _Label:
+    name: str
+    unit: str
+    timezone: str
+
+
+def _make_city(download: DownloadParams) -> tuple[Demand, DemandReport]:
+    from ddnn.demand.city import make_city  # not needed by those who bring a file
+
+    city = download.city
+    demand = make_city(
+        city.squares,
+        city.days,
+        city.seed,
+        download.name or f"city{city.squares}",
+        download.unit,
+        download.timezone,
+    )
+    nothing = Repairs(missing_slots=0, empty_cells=0, longest=0, cells={})
+    return demand, _report("city", demand, demand.slots, nothing, [])
+
+
+def _finish(
+    source: str, rows: Rows, gaps: GapParams, label: _Label, warnings: Sequence[str]
+) -> tuple[Demand, DemandReport]:
+    values, slot_seconds, repairs = repair(rows, gaps.policy, gaps.longest)
+    demand = Demand(
+        values=values,
+        start=int(rows.times[0]),
+        slot_seconds=slot_seconds,
+        series=rows.series,
+        unit=label.unit,
+        timezone=label.timezone,
+        name=label.name,
+    )
+    return demand, _report(source, demand, len(rows.times), repairs, warnings)
+
+
+def _report(
+    source: str, demand: Demand, rows: int, repairs: Repairs, warnings: Sequence[str]
+) -> DemandReport:
+    still = np.flatnonzero(demand.values.max(axis=0) == demand.values.min(axis=0))
+    constant = tuple(demand.series[index] for index in still)
+    lines = list(warnings)
+    if constant:
+        named = ", ".join(constant[:_NAMED_IN_A_WARNING])
+        more = len(constant) - _NAMED_IN_A_WARNING
+        lines.append(
+            f"constant series: {named}{f' and {more} more' if more > 0 else ''}; nothing can be "
+            "learned from them, and they are scaled with a span of 1"
+        )
+    return DemandReport(source, rows, repairs, constant, tuple(lines))
+
+
+def _given(path: Path | None, setting: str) -> Path:
+    if path is None:
+        raise DemandError(f"{setting}: not given; name the place of your demand")
+    return path
+
+
+def _check_timezone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise DemandError(
+            f"download.timezone: {name!r} is no time zone; write an IANA name, as Europe/Rome"
+        ) from error

@@ -1,0 +1,95 @@
+"""What `ddnn allocate` does: from a user's demand file to a file of allocations."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ddnn.demand import Demand
+from ddnn.demand.matrix_file import read_matrix
+from ddnn.demand.repair import Repairs, repair
+from ddnn.runtime.allocate import allocate, fit_demand
+from ddnn.runtime.bundle import Bundle, load_bundle
+from ddnn.runtime.table import check_place, check_series, time_format, write_table
+
+
+@dataclass(frozen=True)
+class AllocationSummary:
+    """What was allocated, for the user's eyes."""
+
+    rows: int
+    """One for each slot with a full window, and the slot after the file's end."""
+    local_share: float
+    """L that was reached, of all rows."""
+    rule: str
+    l0: float
+    """L0 that the threshold was calibrated for."""
+    threshold: float
+    """A decision stayed local where the rule's score was at most this."""
+    model: str
+    """Id of the model: the head of its manifest's sha256."""
+    series: int
+    repairs: Repairs
+    """What was missing in the file."""
+
+    def __str__(self) -> str:
+        """Say it in a few lines."""
+        lines = [
+            f"{self.rows} slots, {self.series} series, {self.local_share:.1%} decided at the edge",
+            f"rule {self.rule}, L0 {self.l0:g}, threshold {self.threshold:.4g}, model {self.model}",
+        ]
+        slots, cells = self.repairs.missing_slots, self.repairs.empty_cells
+        if slots or cells:
+            lines.append(f"repaired in the demand: {slots} missing slots, {cells} empty cells")
+        return "\n".join(lines)
+
+
+def allocate_file(
+    demand: Path, out: Path, model: Path, rule: str | None = None, l0: float | None = None
+) -> AllocationSummary:
+    """Allocate for each slot of a demand file with a full window, and the slot after its end.
+
+    Args:
+        demand: CSV or Parquet of the series that the model was trained on, in any order.
+        out: The table to write, .csv or .parquet; replaced only when the new one is whole.
+        model: Folder of an exported model; every byte is verified first.
+        rule: Offloading rule; None: the model's own.
+        l0: Wanted share of local decisions; None: the model's own.
+
+    Raises:
+        ParamsError: ``out`` cannot be written, or ``l0`` is outside [0, 1].
+        ArtefactError: The model is damaged, or no exported model.
+        DemandError: The demand file cannot be used.
+        ModelError: Other series or slots than the model's, or a rule or L0 that it does not have.
+    """
+    check_place(out, demand)
+    bundle = load_bundle(model)
+    check_series(bundle.facts.series)
+    chosen = bundle.decider(rule, l0)
+    found, repairs = _read(demand, bundle)
+    allocation = allocate(bundle, fit_demand(bundle, found), chosen)
+    write_table(allocation, out, time_format(demand))
+    return AllocationSummary(
+        rows=len(allocation.times),
+        local_share=float(allocation.local.mean()),
+        rule=chosen.rule.name,
+        l0=chosen.l0,
+        threshold=chosen.threshold,
+        model=bundle.model,
+        series=len(allocation.series),
+        repairs=repairs,
+    )
+
+
+def _read(path: Path, bundle: Bundle) -> tuple[Demand, Repairs]:
+    facts = bundle.facts
+    rows = read_matrix(path)
+    values, slot_seconds, repairs = repair(rows, facts.gaps.policy, facts.gaps.longest)
+    demand = Demand(
+        values=values,
+        start=int(rows.times[0]),
+        slot_seconds=slot_seconds,
+        series=rows.series,
+        unit=facts.unit,
+        timezone=facts.timezone,
+        name=str(path),
+    )
+    return demand, repairs

@@ -1,0 +1,21 @@
+"""Stage `export`: everything that decides and allocates, in one folder with its hashes."""
+
+from ddnn.demand import windows
+from ddnn.runtime.bundle import BundleFacts, write_bundle
+from tasks.prepared import prepare
+from tasks.stage import Stage
+
+
+def run(stage: Stage) -> None:
+    """Write the bundle, and hold model.onnx against the trained network on the test days."""
+    prepared = prepare(stage)
+    demand, split = prepared.demand, prepared.split
+    facts = BundleFacts.collect(stage.params, demand, prepared.scaling, prepared.grid)
+    in_units, _ = windows(demand.values, split.test, facts.N)
+    write_bundle(
+        stage.out,
+        facts,
+        exits=stage.inputs["train"],
+        rules=stage.inputs["offloader"],
+        demand=in_units,
+    )

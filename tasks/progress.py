@@ -1,0 +1,73 @@
+"""How far a training is, on standard error: a bar on a terminal, else a line now and then."""
+
+import os
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from tqdm import tqdm
+
+from ddnn.training import EpochRecord
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class EpochProgress:
+    """Context manager that is called with each epoch.
+
+    The bar's line is that of the environment's ``DDNN_PROGRESS_POSITION``, so that trainings that
+    run side by side do not write over each other.
+    """
+
+    def __init__(self, name: str, max_epochs: int, patience: int) -> None:
+        self.name = name
+        self.patience = patience
+        self._best_epoch = 0
+        self._line_due = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._bar = tqdm(
+            total=max_epochs,
+            desc=name,
+            unit="epoch",
+            position=_position(),
+            leave=False,
+            file=sys.stderr,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.close()
+
+    def __call__(self, record: EpochRecord) -> None:
+        """Show one epoch."""
+        if record.best:
+            self._best_epoch = record.epoch
+        left = max(self.patience - (record.epoch - self._best_epoch), 0)
+        named = (("local", record.local_cost), ("remote", record.remote_cost))
+        costs = ", ".join(f"{exit} {cost:.3f}" for exit, cost in named if cost is not None)
+        said = f"{costs}, best at {self._best_epoch}, patience {left}"
+        if self._bar.disable:
+            self._say(f"{self.name}: epoch {record.epoch}, {said}")
+        else:
+            self._bar.set_postfix_str(said, refresh=False)
+            self._bar.update(record.epoch - self._bar.n)
+
+    def _say(self, line: str) -> None:
+        if time.monotonic() >= self._line_due:
+            self._line_due = time.monotonic() + _SECONDS_BETWEEN_LINES
+            print(line, file=sys.stderr, flush=True)
+
+
+def _position() -> int:
+    try:
+        return max(int(os.environ.get("DDNN_PROGRESS_POSITION", "0")), 0)
+    except ValueError:
+        return 0

@@ -1,0 +1,118 @@
+"""Fixtures that every room's tests share."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from ddnn.demand import Demand
+
+if TYPE_CHECKING:
+    from tasks.stage import Stage
+
+MakeDemand = Callable[..., Demand]
+
+
+@pytest.fixture(scope="session")
+def milano_dir() -> Path:
+    """Give the folder of real demand; the test is skipped where it is not there."""
+    beside = Path(__file__).parents[2] / "shared" / "data" / "milano"
+    folder = Path(os.environ.get("DDNN_MILANO") or beside)
+    if not (folder / "internet-10min-25squares-2013-11.csv").is_file():
+        pytest.skip(f"no real demand in {folder}; DDNN_MILANO names another folder")
+    return folder
+
+
+@pytest.fixture
+def make_demand() -> MakeDemand:
+    """Give a maker of tiny demand: a daily cycle with noise, hourly slots unless told otherwise."""
+
+    def make(
+        slots: int = 24 * 14, vnfs: int = 5, slot_seconds: int = 3600, seed: int = 0
+    ) -> Demand:
+        rng = np.random.default_rng(seed)
+        level = rng.uniform(5, 50, vnfs)
+        phase = 2 * np.pi * np.arange(slots)[:, None] * slot_seconds / 86400
+        cycle = 1.2 + np.sin(phase + rng.uniform(0, 0.5, vnfs))
+        values = level * cycle * rng.uniform(0.9, 1.1, (slots, vnfs))
+        names = tuple(f"vnf{index}" for index in range(vnfs))
+        return Demand(values, 1383260400, slot_seconds, names, "activity", "Europe/Rome", "tiny")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_stage(tmp_path_factory: pytest.TempPathFactory) -> "Stage":
+    """Give the stage `export` of a tiny untrained system: all that it reads is in its inputs."""
+    from ddnn.arithmetic import Arithmetic
+    from ddnn.params import load_params
+    from tasks.stage import Stage
+
+    root = tmp_path_factory.mktemp("tiny")
+    folders = {name: root / name for name in ("download", "grid", "train", "offloader", "export")}
+    for folder in folders.values():
+        folder.mkdir()
+    overrides = {
+        "setting.N": 4,
+        "split.test_days": 2,
+        "split.validation_days": 2,
+        "split.calibration_days": 1,
+        "label.l0": [0.3, 0.5],
+        "offloader.features": ["volume", "local"],
+        "offloader.mc_passes": [2],
+    }
+    params = load_params(Path(__file__).parents[1] / "params.yaml", overrides)
+    out = folders.pop("export")
+    stage = Stage(params, folders, out, root, Arithmetic(1, "float32", "contiguous", "any"))
+    _write_tiny_system(stage)
+    return stage
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_stage: "Stage") -> Path:
+    """Give the folder of a tiny exported model; copy it before you change a byte."""
+    from tasks import export
+
+    export.run(tiny_stage)
+    return tiny_stage.out
+
+
+def _write_tiny_system(stage: "Stage") -> None:
+    import torch
+
+    from ddnn.demand import Scaling, write_demand
+    from ddnn.grid import Grid
+    from ddnn.nets import build_exits, find_preset, save_exits
+    from ddnn.offload.optimized import Gate, GatePlan, OptimizedRule
+    from ddnn.offload.rules import RuleSet
+    from ddnn.offload.samples import observe
+    from tasks.prepared import prepare
+
+    N, vnfs, grid = stage.params.setting.N, 5, Grid.in_order(5)
+    values = np.random.default_rng(0).uniform(5, 50, (24 * 8, vnfs))
+    names = tuple(f"vnf{index}" for index in range(vnfs))
+    demand = Demand(values, 1383260400, 3600, names, "activity", "Europe/Rome", "tiny")
+    write_demand(demand, stage.inputs["download"])
+    for name, part in (("grid", grid), ("scaling", Scaling.fit(values))):
+        (stage.inputs["grid"] / f"{name}.json").write_text(json.dumps(part.to_json()))
+    exits = build_exits(find_preset("paper"), grid, N, dropout=0.1, seed=0).eval()
+    save_exits(exits, stage.inputs["train"])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        plans = (
+            GatePlan("volume", (N, vnfs), 8, 0.0, grid),
+            GatePlan("local", (vnfs,), 8, 0.0),
+        )
+        gates = {
+            f"optimized_{plan.feature}": {l0: OptimizedRule(Gate(plan)) for l0 in (0.3, 0.5)}
+            for plan in plans
+        }
+    prepared = prepare(stage)
+    days = prepared.split.calibration
+    samples = observe(exits, prepared.windows(days)[0], np.array(days))
+    rules = RuleSet.calibrate(exits, gates, samples, 0, stage.params.offloader)
+    rules.save(stage.inputs["offloader"], stage.params.label.l0)
