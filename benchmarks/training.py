@@ -27,6 +27,7 @@ from ddnn.params import Params, load_params
 from ddnn.training import train_exits
 from tasks import download, grid
 from tasks.prepared import Prepared, prepare
+from tasks.progress import EpochProgress
 from tasks.stage import Stage
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -63,16 +64,18 @@ def compare(demand: Path | None, variation: str) -> None:
     exits = build_exits(
         preset, prepared.grid, prepared.N, params.train.dropout, params.setting.seed
     )
-    history = train_exits(
-        exits,
-        prepared.windows(prepared.split.train),
-        prepared.windows(prepared.split.validation),
-        prepared.cost,
-        params.train,
-        0.0 if exits.remote_only else params.setting.w,
-        params.setting.seed,
-        Arithmetic.detect(),
-    )
+    with EpochProgress("training", params.train.max_epochs, params.train.patience) as progress:
+        history = train_exits(
+            exits,
+            prepared.windows(prepared.split.train),
+            prepared.windows(prepared.split.validation),
+            prepared.cost,
+            params.train,
+            0.0 if exits.remote_only else params.setting.w,
+            params.setting.seed,
+            Arithmetic.detect(),
+            on_epoch=progress,
+        )
     seconds = time.perf_counter() - started
     best = [record for record in history if record.best][-1]
     local, remote = (cost or float("nan") for cost in (best.local_cost, best.remote_cost))

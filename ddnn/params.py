@@ -129,7 +129,7 @@ class SurrogateParams(_Group):
     width: Positive
     """Width of the step's ramp, in units of a VNF's full scale."""
     pull: NonNegative
-    """Slope under the demand, where eq. (3) has none."""
+    """Slope under the demand, where eq. (3) has none, in cost per full scale."""
 
 
 class TrainParams(_Group):

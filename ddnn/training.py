@@ -90,7 +90,7 @@ def train_exits(
         raise ModelError(f"preset {exits.preset.name} has no local exit: train it with w = 0")
     if not (len(train[1]) and len(validation[1])):
         raise ModelError("training needs at least one training and one validation window")
-    with _threads(arithmetic.threads):
+    with _processor(arithmetic.threads):
         run = _Run(exits, train, validation, cost, params, w, seed, arithmetic)
         if checkpoint is not None:
             run.resume(checkpoint)
@@ -285,10 +285,22 @@ def _tensors(windows: Windows) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+def _processor(threads: int) -> Iterator[None]:
+    """Set torch's threads, and flush denormal numbers to zero.
+
+    What decays fades into them: weights of dead units, and Adam's moments. An epoch then takes
+    several times as long.
+    """
+    before, flushed = torch.get_num_threads(), _flushes_denormals()
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
     try:
         yield
     finally:
+        torch.set_flush_denormal(flushed)
         torch.set_num_threads(before)
+
+
+def _flushes_denormals() -> bool:
+    smallest = np.float64(np.finfo(np.float64).tiny)
+    return bool(smallest / 2 == 0)

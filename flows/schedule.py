@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger
@@ -13,6 +12,7 @@ from prefect.client.schemas.objects import (
     ConcurrencyLimitStrategy,
     State,
 )
+from prefect.context import FlowRunContext
 from prefect.schedules import Cron
 from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
@@ -188,10 +188,11 @@ def _cost(value: float | None) -> str:
     return "cannot serve" if value is None else f"{value:.4f}"
 
 
-def _end_with_runner(environment: Mapping[str, str] = os.environ) -> None:
-    """End this process when the server of the schedule that started it is killed."""
-    if "PREFECT__FLOW_RUN_ID" not in environment:  # started by hand
-        return
+def _end_with_runner() -> None:
+    """End this process when the schedule (or the worker) that started it is killed."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
+        return  # started by hand
     runner = os.getppid()
 
     def watch() -> None:

@@ -23,7 +23,8 @@ class EpochProgress:
     def __init__(self, name: str, max_epochs: int, patience: int) -> None:
         self.name = name
         self.patience = patience
-        self._best_epoch = 0
+        self._best_epoch: int | None = None
+        self._last_epoch: int | None = None
         self._line_due = time.monotonic() + _SECONDS_BETWEEN_LINES
         self._bar = tqdm(
             total=max_epochs,
@@ -48,22 +49,31 @@ class EpochProgress:
 
     def __call__(self, record: EpochRecord) -> None:
         """Show one epoch."""
+        if self._last_epoch is None and record.epoch > 1:
+            self._say(f"{self.name}: goes on after epoch {record.epoch - 1}")
+        self._last_epoch = record.epoch
         if record.best:
             self._best_epoch = record.epoch
-        left = max(self.patience - (record.epoch - self._best_epoch), 0)
         named = (("local", record.local_cost), ("remote", record.remote_cost))
         costs = ", ".join(f"{exit} {cost:.3f}" for exit, cost in named if cost is not None)
-        said = f"{costs}, best at {self._best_epoch}, patience {left}"
+        said = costs
+        if self._best_epoch is not None:  # not yet known to a training that was taken up again
+            left = max(self.patience - (record.epoch - self._best_epoch), 0)
+            said += f", best at {self._best_epoch}, patience {left}"
         if self._bar.disable:
-            self._say(f"{self.name}: epoch {record.epoch}, {said}")
+            self._say_now_and_then(f"{self.name}: epoch {record.epoch}, {said}")
         else:
             self._bar.set_postfix_str(said, refresh=False)
             self._bar.update(record.epoch - self._bar.n)
 
-    def _say(self, line: str) -> None:
+    def _say_now_and_then(self, line: str) -> None:
         if time.monotonic() >= self._line_due:
             self._line_due = time.monotonic() + _SECONDS_BETWEEN_LINES
-            print(line, file=sys.stderr, flush=True)
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        tqdm.write(line, file=sys.stderr)
+        sys.stderr.flush()
 
 
 def _position() -> int:

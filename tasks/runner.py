@@ -7,9 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from tasks.machine import arithmetic
 from tasks.registry import BY_NAME, StageSpec, stage_params
 
 log = logging.getLogger("ddnn")
+_lines_taken: set[int] = set()
+_lines_lock = threading.Lock()
 
 
 class StageFailedError(DdnnError):
@@ -159,16 +164,29 @@ def _work(
         ),
         "PYTHONHASHSEED": "0",
     }
-    worker = subprocess.run(
-        [sys.executable, "-m", "tasks.worker", str(os.getpid())],
-        input=json.dumps(order),
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-        check=False,
-    )
+    with _terminal_line() as line:
+        worker = subprocess.run(
+            [sys.executable, "-m", "tasks.worker", str(os.getpid())],
+            input=json.dumps(order),
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment | {"DDNN_PROGRESS_POSITION": str(line)},
+            check=False,
+        )
     if worker.returncode != 0:
         raise StageFailedError(_words(name, worker.stdout, worker.returncode))
+
+
+@contextmanager
+def _terminal_line() -> Iterator[int]:
+    """Give the lowest line of the terminal that no other stage's progress bar stands on."""
+    with _lines_lock:
+        line = next(number for number in count() if number not in _lines_taken)
+        _lines_taken.add(line)
+    try:
+        yield line
+    finally:
+        _lines_taken.discard(line)
 
 
 def _words(name: str, said: str, code: int) -> str:

@@ -25,7 +25,7 @@ def train_preset(stage: Stage, name: str, preset: str, w: float) -> None:
         history = train_exits(
             exits,
             prepared.windows(prepared.split.train),
-            prepared.windows(prepared.split.validation),
+            prepared.windows(prepared.split.validation_fit),
             prepared.cost,
             params,
             w,

@@ -16,7 +16,7 @@ SYSTEM_NAMES = {
     "local": "local exit",
     "remote": "remote exit",
     "deepcog": "DeepCog",
-    "last_value_headroom": "last value + headroom",
+    "last_value_headroom": "last_value_headroom",
     "system": "deployed system",
 }
 
@@ -282,7 +282,8 @@ def _tidy(number: float) -> str:
 
 
 def _the(name: str) -> str:
-    return SYSTEM_NAMES[name] if name == "deepcog" else f"the {SYSTEM_NAMES[name]}"
+    named = name in ("deepcog", "last_value_headroom")
+    return SYSTEM_NAMES[name] if named else f"the {SYSTEM_NAMES[name]}"
 
 
 def _listed(names: list[str]) -> str:

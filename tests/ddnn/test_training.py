@@ -246,7 +246,8 @@ def test_a_blown_up_loss_names_the_epoch_and_the_settings(tmp_path: Path) -> Non
         train(exits, cost=squared_error(), learning_rate=1e30, checkpoint=checkpoint)
 
 
-def test_threads_are_as_before_afterwards() -> None:
+def test_threads_and_denormal_numbers_are_as_before_afterwards() -> None:
     before = torch.get_num_threads()
     train(build(), arithmetic=dataclasses.replace(PLAIN, threads=2), max_epochs=1)
     assert torch.get_num_threads() == before
+    assert np.float64(np.finfo(np.float64).tiny) / 2 > 0

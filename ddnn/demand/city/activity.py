@@ -27,23 +27,27 @@ WEEKEND = 0.08  # deviation of its own level on days off
 DRIFTS = ((0.11, 10.0), (0.12, 60.0), (0.10, 500.0))
 CITY_DRIFTS = ((0.03, 10.0), (0.05, 200.0))  # shared by all sites
 
-NOISE = 0.108  # standard deviation, in log activity
+NOISE = 0.101  # standard deviation, in log activity
 NOISE_SITES = 0.25  # of the log of a site's own standard deviation
 NOISE_LEVEL = -0.06  # relative noise falls with a site's level by this power
-NOISE_RHYTHM = 0.4  # and grows with the time of day's activity by this one
+NOISE_RHYTHM = 0.65  # and grows with the time of day's activity by this one
 NOISE_TAIL = 6.0  # degrees of freedom
-NOISE_ECHO = 0.22  # correlation with the slot before
+NOISE_ECHO = 0.23  # correlation with the slot before
+UNREST = ((0.35, 6.0),)  # how the log of its deviation drifts: restless and quiet hours
 
-SPIKES = 18.0  # a day and site
-SPIKE_SIZE = 0.172  # of its height in log activity, which is SIZE * E ** POWER
-SPIKE_POWER = 1.12  # with E exponential
+SPIKES = 15.0  # a day and site
+SPIKE_SIZE = 0.18  # height in log activity: SPIKE_SIZE * E ** SPIKE_POWER
+SPIKE_POWER = 1.06  # with E exponential of mean 1
 SPIKE_ECHO = 0.15  # what is left of it a slot later
 
 EVENTS = 0.04  # a day and site; venues have many, most sites few
 EVENT_SIZE = 0.45  # median height, in log activity
 EVENT_SPREAD = 0.6
-EVENT_HIGHEST = 2.5  # twelve times the usual: the highest that a real square showed in a month
 EVENT_HOURS = (1.0, 5.0)
+
+# Noise, spikes and events together stay within these, in log activity: of 10,000 squares some would
+# else see a thousand times the usual. The 25 real squares go up to 13 times their mean.
+DEEPEST, HIGHEST = -1.5, 2.6
 
 REBUILDS = 1 / 400  # a day and site: from then on it serves more or less
 REBUILD_SIZE = 0.5  # standard deviation, in log activity
@@ -80,15 +84,17 @@ class Activity:
         rhythm = np.log(_blend(kind.places, self._rhythms)) + _blend(kind.sways, self._sways)
         rhythm += kind.weekend * self._weekend
         slots = rhythm.size
-        noise = _noise(slots, self.seed, site) * kind.noise * np.exp(NOISE_RHYTHM * rhythm)
+        unrest = _drift(UNREST, self.days, self.seed, "unrest", site)
+        loud = kind.noise * np.exp(NOISE_RHYTHM * rhythm + unrest)
+        short = _noise(slots, self.seed, site) * loud
+        short += _spikes(slots, self.seed, site)
+        short += _events(self.days, kind.venue, self.seed, site)
         log_activity = (
             kind.level
             + rhythm
             + self._city
             + _drift(DRIFTS, self.days, self.seed, "drift", site)
-            + noise
-            + _spikes(slots, self.seed, site)
-            + _events(self.days, kind.venue, self.seed, site)
+            + np.clip(short, DEEPEST, HIGHEST)
             + _rebuilds(self.days, self.seed, site)
         )
         return np.asarray(np.exp(log_activity))
@@ -171,7 +177,7 @@ def _events(days: int, venue: float, seed: int, site: int) -> Array:
         length = EVENT_HOURS[0] + (EVENT_HOURS[1] - EVENT_HOURS[0]) * draws[day, 1]
         middle = length / 2 + (24 - length) * draws[day, 2]
         away = np.clip(np.abs(hours - middle) / (length / 2), 0, 1)
-        height = min(EVENT_SIZE * np.exp(EVENT_SPREAD * sizes[day]), EVENT_HIGHEST)
+        height = EVENT_SIZE * np.exp(EVENT_SPREAD * sizes[day])
         total[day] = height * (1 - away**2) ** 2
     return total.ravel()
 

@@ -13,7 +13,7 @@ from ddnn.evaluation.wording import (
 
 def test_the_headline_names_the_cheapest_and_its_lead(make_evaluation):
     said = headline(make_evaluation())
-    assert said.startswith("The cheapest of 5 is the last value + headroom, at a cost of 1.500")
+    assert said.startswith("The cheapest of 5 is last_value_headroom, at a cost of 1.500")
     assert "the remote exit costs 33.3 % more" in said
     assert "as far as 5 blocks of days can tell" in said
 
