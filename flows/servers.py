@@ -138,7 +138,7 @@ def sweep_stale_flow_runs(client: Any = None) -> list[str]:
         {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}}
     )
     swept = []
-    # Without an order and a limit, Prefect's client sends null, which its server refuses.
+    # Order and limit named: for one left out the client sends null, which not every server takes.
     order = FlowRunSort.START_TIME_DESC
     for run in client.read_flow_runs(flow_run_filter=unfinished, sort=order, limit=200):
         mark = ProcessMark.from_tags(run.labels)

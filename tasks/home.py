@@ -32,6 +32,7 @@ def tool_environment() -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # for a dozen small local files
         "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 4 worker processes, of no use here
         "GIT_PYTHON_REFRESH": "quiet",  # mlflow must not complain where git is not installed
         "PREFECT_HOME": str(home / "prefect"),

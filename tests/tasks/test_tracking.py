@@ -24,8 +24,6 @@ HITS = {"train": True, "report": False}
 
 pytestmark = [
     pytest.mark.xdist_group("mlflow"),
-    # mlflow 3.17 against SQLAlchemy 2.1: its own business, and nothing that we call.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning"),
     # mlflow warns of its own type hints as it is imported.
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
 ]

@@ -1,0 +1,36 @@
+"""The one tracker: runs, data sets, models and the champion, in MLflow; none else imports it.
+
+A run is written from finished artefacts, so nothing is RUNNING while a stage trains. Importing
+this package imports MLflow (a second or two): commands do it late.
+"""
+
+from tasks.champion import ChampionRef, Verdict, model_name
+from tasks.tracking.registry import (
+    champion,
+    fetch_bundle,
+    model_of_run,
+    newest_city_days,
+    promote,
+    rollback,
+)
+from tasks.tracking.runs import TrackedRun, log_failure, log_pipeline
+from tasks.tracking.store import TrackingError, prepare, sweep_stale_runs, tracking_uri
+
+__all__ = [
+    "ChampionRef",
+    "TrackedRun",
+    "TrackingError",
+    "Verdict",
+    "champion",
+    "fetch_bundle",
+    "log_failure",
+    "log_pipeline",
+    "model_name",
+    "model_of_run",
+    "newest_city_days",
+    "prepare",
+    "promote",
+    "rollback",
+    "sweep_stale_runs",
+    "tracking_uri",
+]

@@ -1,0 +1,167 @@
+"""Runs of MLflow, written from finished artefacts."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.data.pandas_dataset import from_pandas
+from mlflow.data.sources import LocalArtifactDatasetSource
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.tracking import MlflowClient
+
+from ddnn.params import Params
+from tasks.addresses import announced
+from tasks.champion import Verdict, model_name
+from tasks.processes import ProcessMark
+from tasks.run_record import (
+    Point,
+    demand_sha256,
+    epoch_costs,
+    flat_params,
+    git_tags,
+    read_json,
+    summary_metrics,
+)
+from tasks.tracking.registry import BUNDLE, challenge, city_days, promote, register
+from tasks.tracking.store import fail, open_run, open_tracker, sweep_stale_runs, tracking_uri
+
+_DEFAULT_UI = "http://127.0.0.1:5000"
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A finished pipeline in MLflow."""
+
+    run_id: str
+    url_path: str
+    """Of the run's page, after the address of an MLflow server."""
+    url: str
+    """Of the run's page; it answers while that server (or ``make ui``) runs."""
+    model: str
+    version: int
+    verdict: Verdict
+
+
+def log_pipeline(
+    artefacts: Mapping[str, Path],
+    keys: Mapping[str, str],
+    hits: Mapping[str, bool],
+    params: Params,
+    door: str,
+    flow_run: str | None,
+) -> TrackedRun:
+    """Log a finished pipeline, register its model, and crown it if it is the best so far.
+
+    Args:
+        artefacts: Verified output folder of each stage.
+        keys: Key of each stage.
+        hits: Whether a stage was found finished.
+        params: The settings of the run.
+        door: ``prefect`` or ``dvc``.
+        flow_run: Id of Prefect's flow run, if there is one.
+
+    Raises:
+        ArtefactError: An output is not what its stage writes.
+        TrackingError: The tracker cannot be used.
+    """
+    client, experiment = open_tracker()
+    sweep_stale_runs()
+    tags = _stage_tags(keys, hits) | _door_tags(door, flow_run)
+    tags["demand.sha256"] = demand_sha256(artefacts["download"])
+    tags |= city_days(params)
+    with open_run(client, experiment, model_name(params), tags) as run_id:
+        _log_values(client, run_id, params, artefacts)
+        _log_demand(client, run_id, artefacts["download"], tags["demand.sha256"])
+        _log_files(client, run_id, artefacts)
+        version = register(client, experiment, run_id, artefacts, params)
+        verdict = challenge(client, run_id, version, artefacts, params)
+        client.set_tag(run_id, "champion.verdict", verdict.reason)
+    if verdict.promoted:  # last of all: a champion is always of a finished run
+        promote(version.name, int(version.version))
+    path = f"/#/experiments/{experiment}/runs/{run_id}"
+    return TrackedRun(
+        run_id, path, _ui_address() + path, version.name, int(version.version), verdict
+    )
+
+
+def log_failure(params: Params, door: str, flow_run: str | None, error: BaseException) -> str:
+    """Log a pipeline that failed: a FAILED run with its settings and the error's text.
+
+    Returns:
+        The run's id.
+    """
+    client, experiment = open_tracker()
+    sweep_stale_runs()
+    tags = _door_tags(door, flow_run)
+    run = client.create_run(experiment, run_name=model_name(params), tags=tags)
+    run_id: str = run.info.run_id
+    for chunk in _chunks([Param(*item) for item in flat_params(params).items()], 100):
+        client.log_batch(run_id, params=chunk)
+    fail(client, run_id, error)
+    return run_id
+
+
+def _door_tags(door: str, flow_run: str | None) -> dict[str, str]:
+    flow = {} if flow_run is None else {"prefect.flow_run": flow_run}
+    return {"door": door} | flow | git_tags() | ProcessMark.current().tags()
+
+
+def _stage_tags(keys: Mapping[str, str], hits: Mapping[str, bool]) -> dict[str, str]:
+    tags = {f"stage.{stage}": "hit" if hit else "ran" for stage, hit in hits.items()}
+    return tags | {f"stage.{stage}.key": key for stage, key in keys.items()}
+
+
+def _log_values(
+    client: MlflowClient, run_id: str, params: Params, artefacts: Mapping[str, Path]
+) -> None:
+    for chunk in _chunks([Param(*item) for item in flat_params(params).items()], 100):
+        client.log_batch(run_id, params=chunk)
+    points = epoch_costs(artefacts) + summary_metrics(artefacts, params)
+    # Single metrics take 22 ms each: whole batches, of at most 1000.
+    for chunk in _chunks(_metrics(points), 1000):
+        client.log_batch(run_id, metrics=chunk)
+
+
+def _log_demand(client: MlflowClient, run_id: str, folder: Path, sha256: str) -> None:
+    facts = read_json(folder / "demand.json")
+    data = from_pandas(
+        pd.read_parquet(folder / "demand.parquet"),
+        # Its class named: MLflow finds two of this name for a path, and warns.
+        source=LocalArtifactDatasetSource(str(folder / "demand.parquet")),
+        name=str(facts["name"]),
+        digest=sha256[:36],  # all that MLflow has room for
+    )
+    tags = [InputTag("mlflow.data.context", "training"), InputTag("sha256", sha256)]
+    client.log_inputs(run_id, [DatasetInput(Dataset(**data.to_dict()), tags)])
+
+
+def _log_files(client: MlflowClient, run_id: str, artefacts: Mapping[str, Path]) -> None:
+    client.log_artifacts(run_id, str(artefacts["export"]), BUNDLE)
+    evaluate, report = artefacts["evaluate"], artefacts["report"]
+    client.log_artifact(run_id, str(report / "report.html"))
+    for folder, place in ((report / "figures", "figures"), (report / "plots", "plots")):
+        if folder.is_dir():
+            client.log_artifacts(run_id, str(folder), place)
+    for name in ("evaluation.json", "curves.parquet"):
+        if (evaluate / name).is_file():
+            client.log_artifact(run_id, str(evaluate / name), "evaluation")
+
+
+def _ui_address() -> str:
+    uri = tracking_uri()
+    return uri.rstrip("/") if uri.startswith("http") else announced("mlflow") or _DEFAULT_UI
+
+
+def _metrics(points: list[Point]) -> list[Metric]:
+    now = int(time.time() * 1000)
+    return [Metric(point.name, point.value, now, point.step) for point in points]
+
+
+def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk
