@@ -1,4 +1,4 @@
-"""What decides the bits of a computation besides its inputs: threads, number format, memory layout."""
+"""What decides a result's bits besides its inputs: threads, number format, memory layout."""
 
 import platform
 from dataclasses import asdict, dataclass

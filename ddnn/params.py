@@ -280,8 +280,8 @@ def _override(values: dict[str, Any], dotted: str, value: Any) -> None:
 def _first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
     # Pydantic names the branch of a union (PerVnf) in the location: of no use to a reader.
-    keys = [str(part) for part in fault["loc"] if not str(part).startswith(("constrained", "list["))]
-    place = ".".join(key for key in keys if key not in ("float", "function-after"))
+    branches = ("constrained", "list[", "float", "function-after")
+    place = ".".join(str(part) for part in fault["loc"] if not str(part).startswith(branches))
     said = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":
         said = "unknown setting; take it out, or look up its name in params.yaml"

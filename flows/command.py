@@ -81,7 +81,7 @@ def allocate(
     from flows.allocation import allocate_file
     from flows.models import bundle_folder
 
-    with bundle_folder(model, _params(None, None)) as folder:
+    with bundle_folder(model, demand, _params(None, None)) as folder:
         print(allocate_file(demand, out, folder, rule, l0))
 
 

@@ -5,30 +5,50 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ddnn.demand.matrix_file import read_matrix
 from ddnn.errors import ModelError
 from ddnn.params import Params
 from tasks import tracking
+from tasks.champion import demand_name, series_digest
 
 
 @contextlib.contextmanager
-def bundle_folder(model: str, params: Params) -> Iterator[Path]:
+def bundle_folder(model: str, demand: Path, params: Params) -> Iterator[Path]:
     """Give the folder of the bundle that ``model`` names.
 
     Args:
-        model: ``champion`` (of the current demand and setting), a run id, or a folder.
-        params: The current settings.
+        model: ``champion``, a run id of MLflow, or a folder.
+        demand: The file to allocate for: its champion is the one trained on its series.
+        params: The current settings: of several champions, that of the current cost and N.
 
     Raises:
         ModelError: There is no such model.
+        DemandError: The file cannot be read.
     """
     if Path(model).is_dir():
         yield Path(model)
         return
-    reference = tracking.champion(params) if model == "champion" else tracking.model_of_run(model)
+    reference = _champion(demand, params) if model == "champion" else tracking.model_of_run(model)
     if reference is None:
-        raise ModelError(f"--model {model}: there is none yet; train one with `ddnn run`")
+        raise ModelError(
+            "there is no champion yet: train one with `ddnn run --demand FILE`"
+            if model == "champion"
+            else f"--model {model}: neither a folder nor an MLflow run with a model"
+        )
     with tempfile.TemporaryDirectory(prefix="ddnn-") as folder:
         yield tracking.fetch_bundle(reference, Path(folder))
+
+
+def _champion(demand: Path, params: Params) -> tracking.ChampionRef | None:
+    series = series_digest(read_matrix(demand).series)
+    setting = tracking.model_name(params).removeprefix(f"ddnn.{demand_name(params.download)}")
+    # The series come first. One of other series is taken only to say what it does not know.
+    ranked = sorted(
+        tracking.champions(),
+        key=lambda found: (found.series == series, found.name.endswith(setting)),
+        reverse=True,
+    )
+    return next(iter(ranked), None)
 
 
 def roll_back(params: Params) -> str:

@@ -148,7 +148,9 @@ def verify_folder(folder: Path) -> str:
         if expected.get(name) == found.get(name):
             continue
         what = "missing" if name not in found else "altered" if name in expected else "not known"
-        raise ArtefactError(f"{folder / name}: {what} since the stage wrote it; run the stage again")
+        raise ArtefactError(
+            f"{folder / name}: {what} since the stage wrote it; run the stage again"
+        )
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,8 @@ class ChampionRef:
     cost: float
     """Mean hard cost per slot on the days that ``judged_on`` names."""
     judged_on: str
+    series: str = ""
+    """Digest of the series that it was trained on."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ def demand_name(download: DownloadParams) -> str:
         raise ParamsError(f"download.{download.source}: no place is given")
     stem = path.stem if download.source == "matrix" else path.resolve().name
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-._") or "demand"
+
+
+def series_digest(series: Iterable[str]) -> str:
+    """Name a set of series, whatever their order."""
+    return hashlib.sha256(json.dumps(sorted(series)).encode()).hexdigest()[:16]
 
 
 def judged_on(demand: Path, params: Params) -> str:

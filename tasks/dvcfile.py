@@ -1,4 +1,4 @@
-"""dvc.yaml, written from the stages' registry so that both doors agree on what a stage stands on."""
+"""dvc.yaml, written from the stages' registry, so that both doors stand on the same."""
 
 from pathlib import Path
 from typing import Any

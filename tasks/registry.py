@@ -66,7 +66,17 @@ STAGES = (
             "evaluate",
             "export",
         ),
-        ("setting", "download", "split", "grid", "train", "deepcog", "label", "offloader", "evaluate"),
+        (
+            "setting",
+            "download",
+            "split",
+            "grid",
+            "train",
+            "deepcog",
+            "label",
+            "offloader",
+            "evaluate",
+        ),
     ),
 )
 

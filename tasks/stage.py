@@ -13,7 +13,7 @@ class Stage:
     """One execution of a stage, as its ``run(stage)`` sees it."""
 
     params: Params
-    """All settings; a stage may read only those that its registration in tasks/registry.py names."""
+    """All settings; a stage may read only those that tasks/registry.py names for it."""
     inputs: Mapping[str, Path]
     """Verified output folder of each stage that this one stands on, by the stage's name."""
     out: Path

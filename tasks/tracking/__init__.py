@@ -7,6 +7,7 @@ this package imports MLflow (a second or two): commands do it late.
 from tasks.champion import ChampionRef, Verdict, model_name
 from tasks.tracking.registry import (
     champion,
+    champions,
     fetch_bundle,
     model_of_run,
     newest_city_days,
@@ -22,6 +23,7 @@ __all__ = [
     "TrackingError",
     "Verdict",
     "champion",
+    "champions",
     "fetch_bundle",
     "log_failure",
     "log_pipeline",

@@ -21,6 +21,7 @@ from ddnn.params import Params
 from tasks import champion as rules
 from tasks.champion import ChampionRef, Verdict, model_name
 from tasks.home import ddnn_home, file_lock
+from tasks.run_record import read_json
 from tasks.tracking.store import open_tracker
 
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -32,6 +33,18 @@ def champion(params: Params) -> ChampionRef | None:
     """Give the champion of this demand and setting, if there is one."""
     client, _ = open_tracker()
     return _by_alias(client, model_name(params), CHAMPION)
+
+
+def champions() -> list[ChampionRef]:
+    """Give the champions of all demands and settings, the newest first."""
+    client, _ = open_tracker()
+    found = [
+        client.get_model_version(model.name, model.aliases[CHAMPION])
+        for model in client.search_registered_models()
+        if CHAMPION in model.aliases
+    ]
+    found.sort(key=lambda version: version.creation_timestamp, reverse=True)
+    return [_reference(version) for version in found]
 
 
 def model_of_run(run_id: str) -> ChampionRef | None:
@@ -131,16 +144,17 @@ def register(
         name,
         logged.artifact_location,
         run_id,
-        tags=city_days(params),
+        tags=demand_tags(artefacts["download"], params),
         model_id=logged.model_id,
     )
 
 
-def city_days(params: Params) -> dict[str, str]:
-    """Say how far a synthetic city had grown, so that a scheduled run knows where to go on."""
-    if params.download.source != "city":
-        return {}
-    return {"demand.city_days": str(params.download.city.days)}
+def demand_tags(folder: Path, params: Params) -> dict[str, str]:
+    """Say what was trained on: the series, and how far a synthetic city had grown."""
+    tags = {"demand.series": rules.series_digest(read_json(folder / "demand.json")["series"])}
+    if params.download.source == "city":  # a scheduled run goes on from there
+        tags["demand.city_days"] = str(params.download.city.days)
+    return tags
 
 
 def _signature(graph: onnx.ModelProto) -> ModelSignature:
@@ -200,6 +214,7 @@ def _reference(version: ModelVersion) -> ChampionRef:
         run_id=str(version.run_id),
         cost=float(version.tags.get("validation.cost", "nan")),
         judged_on=version.tags.get("validation.judged_on", ""),
+        series=version.tags.get("demand.series", ""),
     )
 
 

@@ -26,7 +26,7 @@ from tasks.run_record import (
     read_json,
     summary_metrics,
 )
-from tasks.tracking.registry import BUNDLE, challenge, city_days, promote, register
+from tasks.tracking.registry import BUNDLE, challenge, demand_tags, promote, register
 from tasks.tracking.store import fail, open_run, open_tracker, sweep_stale_runs, tracking_uri
 
 _DEFAULT_UI = "http://127.0.0.1:5000"
@@ -72,7 +72,7 @@ def log_pipeline(
     sweep_stale_runs()
     tags = _stage_tags(keys, hits) | _door_tags(door, flow_run)
     tags["demand.sha256"] = demand_sha256(artefacts["download"])
-    tags |= city_days(params)
+    tags |= demand_tags(artefacts["download"], params)
     with open_run(client, experiment, model_name(params), tags) as run_id:
         _log_values(client, run_id, params, artefacts)
         _log_demand(client, run_id, artefacts["download"], tags["demand.sha256"])

@@ -56,7 +56,8 @@ def test_an_unknown_key_in_the_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x00\xff\xfe", b"a: [1,", b"- 1\n- 2\n", b"!!python/object/apply:os.abort []"]
+    "content",
+    [b"", b"\x00\xff\xfe", b"a: [1,", b"- 1\n- 2\n", b"!!python/object/apply:os.abort []"],
 )
 def test_a_file_that_is_no_settings_is_one_line(tmp_path, content):
     path = tmp_path / "params.yaml"

@@ -1,4 +1,4 @@
-"""A checkout of its own for the real tools: a copy of the code, tiny settings, its own git and DVC."""
+"""A checkout of its own for the real tools: copied code, tiny settings, its own git and DVC."""
 
 import os
 import shutil
@@ -101,4 +101,3 @@ def make_checkout(root: Path) -> Checkout:
     checkout.run("git", "add", "-A")
     checkout.run("git", "commit", "-q", "-m", "begin")
     return checkout
-

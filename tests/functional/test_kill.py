@@ -1,6 +1,5 @@
 """A kill in the middle of a training: the same weights afterwards, and nothing left behind."""
 
-import os
 import re
 import signal
 import sqlite3
@@ -36,7 +35,7 @@ def processes(root):
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            inside = Path(os.readlink(place / "cwd"))
+            inside = (place / "cwd").readlink()
             state = (place / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue

@@ -11,7 +11,11 @@ import pytest
 
 from tasks.registry import STAGES
 
-pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("two_doors"), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.functional,
+    pytest.mark.xdist_group("two_doors"),
+    pytest.mark.timeout(600),
+]
 
 ALL = [spec.name for spec in STAGES]
 LEARNING = {"train", "deepcog", "alternatives", "label", "offloader"}

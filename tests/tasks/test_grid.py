@@ -107,10 +107,10 @@ def test_a_constant_series_is_placed_as_well(tmp_path):
     assert read(out / "scaling.json")["constant"] == [0]
 
 
-def test_alternatives_learn_on_all_days_but_the_tests(tmp_path):
+def test_alternatives_learn_on_the_training_days(tmp_path):
     demand = demand_of(5)
     placed = run(grid, tmp_path / "a", demand)
-    last = HOURS - 24 * 5
+    last = HOURS - 24 * (5 + 6)
 
     def headroom(name, slot):
         values = demand.values.copy()
