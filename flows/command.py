@@ -96,6 +96,8 @@ def retrain(demand: DemandOption = None, overrides: SetOption = None) -> None:
 @app.command()
 def schedule(demand: DemandOption = None, overrides: SetOption = None) -> None:
     """Serve the retraining by its cron schedule until Ctrl-C."""
+    # A service's terminal is its log: what each run does and decides is said there.
+    os.environ["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] = "INFO"
     from flows.schedule import serve_schedule
 
     serve_schedule(_params(demand, overrides))

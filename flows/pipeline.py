@@ -1,5 +1,6 @@
 """The main flow: demand, grid, exits, labels, gate, evaluation, report, each a cached task."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ from tasks.artefact import Reference
 from tasks.registry import STAGES
 from tasks.run_record import read_json
 from tasks.runner import StageFailedError, Workshop, run_stage
+
+# A run that Prefect starts by itself has no command line that would ask for the stages' lines.
+logging.getLogger("ddnn").setLevel(logging.INFO)
 
 
 @dataclass(frozen=True)
@@ -112,15 +116,19 @@ def track_references(
         params=params,
         door=door,
         flow_run=flow_run,
+        description=_cost_table(references),
     )
 
 
 def _show(references: Mapping[str, Reference], tracked: tracking.TrackedRun) -> None:
-    table = cost_table_markdown(read_json(references["evaluate"].folder / "evaluation.json"))
     report = references["report"].folder / "report.html"
     create_markdown_artifact(
         key="cost-table",
-        markdown=f"{table}\n\n[MLflow run]({tracked.url})\n\nReport: `{report}`\n",
+        markdown=f"{_cost_table(references)}\n\n[MLflow run]({tracked.url})\n\nReport: `{report}`\n",
         description="Cost of each way to allocate, on the test days",
     )
     get_run_logger().info("MLflow run: %s", tracked.url)
+
+
+def _cost_table(references: Mapping[str, Reference]) -> str:
+    return cost_table_markdown(read_json(references["evaluate"].folder / "evaluation.json"))

@@ -23,7 +23,7 @@ from flows.servers import (
     PREFECT_PORT,
     mark_flow_run,
     prefect_server,
-    stop_on_sigterm,
+    stop_on_signals,
     sweep_stale_flow_runs,
 )
 from tasks.champion import model_name
@@ -63,6 +63,7 @@ def retrain(values: dict[str, Any] | None = None, days: int | None = None) -> St
         if isinstance(error, DdnnError):
             return Failed(message=str(error))
         raise
+    get_run_logger().info(_words(tracked))
     create_markdown_artifact(_verdict_page(tracked), ARTIFACT, "How the retraining went")
     return Completed(message=_words(tracked))
 
@@ -91,7 +92,7 @@ def serve_schedule(params: Params, port: int = PREFECT_PORT) -> None:
     """
     schedule = _cron(params)
     os.chdir(PROJECT_ROOT)  # where the runs that Prefect starts find flows/ and tasks/
-    with stop_on_sigterm(), prefect_server(port, lasting=True) as server:
+    with stop_on_signals(), prefect_server(port, lasting=True) as server:
         sweep_stale_flow_runs()
         owner = "" if server.ours else " (keep it running)"
         print(f"Prefect {server.url}{owner}; `{params.schedule.cron}`; Ctrl-C stops", flush=True)

@@ -102,7 +102,7 @@ def mlflow_server(port: int = 0, lasting: bool = False) -> Iterator[Server]:
 def serve_ui(prefect_port: int = PREFECT_PORT, mlflow_port: int = MLFLOW_PORT) -> None:
     """Serve both tools' pages on loopback until Ctrl-C (or SIGTERM)."""
     os.environ.update(tool_environment())
-    with stop_on_sigterm(), contextlib.ExitStack() as stack:
+    with stop_on_signals(), contextlib.ExitStack() as stack:
         prefect = stack.enter_context(prefect_server(prefect_port, lasting=True))
         mlflow = stack.enter_context(mlflow_server(mlflow_port, lasting=True))
         for name, server in (("Prefect", prefect), ("MLflow", mlflow)):
@@ -162,8 +162,11 @@ def mark_flow_run() -> None:
 
 
 @contextlib.contextmanager
-def stop_on_sigterm() -> Iterator[None]:
-    """Take SIGTERM for a Ctrl-C, so that servers are stopped in order."""
+def stop_on_signals() -> Iterator[None]:
+    """Take SIGTERM for a Ctrl-C, so that servers are stopped in order.
+
+    SIGINT is set too: what a shell starts in the background inherits it ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -171,11 +174,14 @@ def stop_on_sigterm() -> Iterator[None]:
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {
+        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def free_port(wanted: int = 0) -> int:

@@ -53,6 +53,7 @@ def log_pipeline(
     params: Params,
     door: str,
     flow_run: str | None,
+    description: str = "",
 ) -> TrackedRun:
     """Log a finished pipeline, register its model, and crown it if it is the best so far.
 
@@ -63,6 +64,7 @@ def log_pipeline(
         params: The settings of the run.
         door: ``prefect`` or ``dvc``.
         flow_run: Id of Prefect's flow run, if there is one.
+        description: What MLflow shows on the run's page, as markdown.
 
     Raises:
         ArtefactError: An output is not what its stage writes.
@@ -80,6 +82,7 @@ def log_pipeline(
         version = register(client, experiment, run_id, artefacts, params)
         verdict = challenge(client, run_id, version, artefacts, params)
         client.set_tag(run_id, "champion.verdict", verdict.reason)
+        client.set_tag(run_id, "mlflow.note.content", description)
     if verdict.promoted:  # last of all: a champion is always of a finished run
         promote(version.name, int(version.version))
     path = f"/#/experiments/{experiment}/runs/{run_id}"
@@ -107,7 +110,8 @@ def log_failure(params: Params, door: str, flow_run: str | None, error: BaseExce
 
 def _door_tags(door: str, flow_run: str | None) -> dict[str, str]:
     flow = {} if flow_run is None else {"prefect.flow_run": flow_run}
-    return {"door": door} | flow | git_tags() | ProcessMark.current().tags()
+    source = {"mlflow.source.name": "ddnn run" if door == "prefect" else "dvc repro"}
+    return {"door": door} | source | flow | git_tags() | ProcessMark.current().tags()
 
 
 def _stage_tags(keys: Mapping[str, str], hits: Mapping[str, bool]) -> dict[str, str]:

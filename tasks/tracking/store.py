@@ -61,7 +61,9 @@ def open_tracker() -> tuple[MlflowClient, str]:
                 return client, str(found.experiment_id)
             # A server has a place of its own for artifacts; a database has none.
             local = None if uri.startswith("http") else (root / "artifacts").as_uri()
-            return client, str(client.create_experiment(EXPERIMENT, artifact_location=local))
+            kind = {"mlflow.experimentKind": "custom_model_development"}  # its pages: training's
+            made = client.create_experiment(EXPERIMENT, artifact_location=local, tags=kind)
+            return client, str(made)
         except MlflowException as error:
             raise TrackingError(f"MLflow at {uri}: {_first_line(error)}") from error
 

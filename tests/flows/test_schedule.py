@@ -19,7 +19,6 @@ from flows.schedule import serve_schedule
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("servers"), pytest.mark.timeout(300)]
 
 PIPELINE = """
 import time

@@ -20,7 +20,6 @@ from tasks.processes import ProcessMark
 ROOT = Path(__file__).parents[2]
 GUARD = [sys.executable, "-I", "-S", guard.__file__]
 
-pytestmark = pytest.mark.xdist_group("servers")
 
 # A flow in a process of its own: Prefect's settings belong to a process.
 FLOW = """

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from functional_checkout import make_checkout
 
-pytestmark = [pytest.mark.functional, pytest.mark.xdist_group("kill"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.functional, pytest.mark.timeout(600)]
+
 
 LONG = {"train.max_epochs": 60, "train.patience": 60, "setting.seed": 7}
 

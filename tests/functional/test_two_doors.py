@@ -13,7 +13,6 @@ from tasks.registry import STAGES
 
 pytestmark = [
     pytest.mark.functional,
-    pytest.mark.xdist_group("two_doors"),
     pytest.mark.timeout(600),
 ]
 
