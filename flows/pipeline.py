@@ -122,9 +122,10 @@ def track_references(
 
 def _show(references: Mapping[str, Reference], tracked: tracking.TrackedRun) -> None:
     report = references["report"].folder / "report.html"
+    links = f"[MLflow run]({tracked.url})\n\nReport: `{report}`\n"
     create_markdown_artifact(
         key="cost-table",
-        markdown=f"{_cost_table(references)}\n\n[MLflow run]({tracked.url})\n\nReport: `{report}`\n",
+        markdown=f"{_cost_table(references)}\n\n{links}",
         description="Cost of each way to allocate, on the test days",
     )
     get_run_logger().info("MLflow run: %s", tracked.url)

@@ -17,6 +17,8 @@ from ddnn.errors import ParamsError
 from ddnn.params import load_params
 from flows.schedule import serve_schedule
 
+pytestmark = [pytest.mark.functional, pytest.mark.timeout(300)]
+
 ROOT = Path(__file__).parents[2]
 
 
