@@ -136,11 +136,11 @@ def last_value_verdict(evaluation: Evaluation) -> str:
         text = f"The paper's layers and {rule} cannot be told apart on these days. "
     else:
         parts = [
-            f"{_listed(by[said])} {_verb(said, len(by[said]))}"
+            f"{_in_line([_the(name) for name in by[said]])} {_verb(said, len(by[said]))}"
             for said in ("wins", "loses", "even")
             if by[said]
         ]
-        text = f"Against {rule}, the {'; the '.join(parts)}. "
+        text = f"Against {rule}, {'; '.join(parts)}. "
     costs = [
         f"{_the(name)} costs {more_or_less(ratio)}"
         for name in LAYERS
@@ -287,7 +287,10 @@ def _the(name: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    words = [SYSTEM_NAMES[name] for name in names]
+    return _in_line([SYSTEM_NAMES[name] for name in names])
+
+
+def _in_line(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 

@@ -35,7 +35,7 @@ def test_the_headline_of_a_single_day(make_evaluation):
         ({}, "The paper's layers lose to"),
         ({"last_value": 9.0}, "The paper's layers beat"),
         ({"local": 2.0, "remote": 2.0, "system": 2.0, "deepcog": 2.0, "last_value": 2.0}, "cannot"),
-        ({"last_value": 2.2}, "the remote exit wins; the local exit and deployed system lose"),
+        ({"last_value": 2.2}, "the remote exit wins; the local exit and the deployed system lose"),
     ],
 )
 def test_the_verdict_on_the_last_value_follows_the_numbers(make_evaluation, costs, said):
