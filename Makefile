@@ -35,6 +35,9 @@ ui: $(READY)     ## Prefect's and MLflow's pages on loopback
 schedule: $(READY) ## retrain by schedule on a real Prefect server
 	@$(BIN)/ddnn schedule $(RUN_ARGS)
 
+bench: $(READY)  ## windows per second of training, by batch and number format
+	$(BIN)/python -m benchmarks.training --speed
+
 dvc.yaml: $(READY) FORCE ## write dvc.yaml anew after a change of imports or stages
 	@$(BIN)/ddnn dvc-yaml
 
