@@ -6,9 +6,10 @@ not make the others run again (the values that a stage uses are part of its key)
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ddnn.errors import ParamsError
 
@@ -90,6 +91,15 @@ class DownloadParams(_Group):
     city: CityParams
     matrix: MatrixParams
     milano_raw: MilanoRawParams
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("no time zone; write an IANA name, as Europe/Rome") from error
+        return name
 
     @model_validator(mode="after")
     def _source_has_its_place(self) -> Self:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ddnn.demand import Demand
-from ddnn.demand.matrix_file import read_matrix
-from ddnn.demand.repair import Repairs, repair
+from ddnn.demand import load_matrix
+from ddnn.demand.repair import Repairs
 from ddnn.runtime.allocate import allocate, fit_demand
-from ddnn.runtime.bundle import Bundle, load_bundle
+from ddnn.runtime.bundle import load_bundle
 from ddnn.runtime.table import check_place, check_series, time_format, write_table
 
 
@@ -64,7 +63,10 @@ def allocate_file(
     bundle = load_bundle(model)
     check_series(bundle.facts.series)
     chosen = bundle.decider(rule, l0)
-    found, repairs = _read(demand, bundle)
+    facts = bundle.facts
+    found, report = load_matrix(
+        demand, gaps=facts.gaps, name=str(demand), unit=facts.unit, timezone=facts.timezone
+    )
     allocation = allocate(bundle, fit_demand(bundle, found), chosen)
     write_table(allocation, out, time_format(demand))
     return AllocationSummary(
@@ -75,21 +77,5 @@ def allocate_file(
         threshold=chosen.threshold,
         model=bundle.model,
         series=len(allocation.series),
-        repairs=repairs,
+        repairs=report.repairs,
     )
-
-
-def _read(path: Path, bundle: Bundle) -> tuple[Demand, Repairs]:
-    facts = bundle.facts
-    rows = read_matrix(path)
-    values, slot_seconds, repairs = repair(rows, facts.gaps.policy, facts.gaps.longest)
-    demand = Demand(
-        values=values,
-        start=int(rows.times[0]),
-        slot_seconds=slot_seconds,
-        series=rows.series,
-        unit=facts.unit,
-        timezone=facts.timezone,
-        name=str(path),
-    )
-    return demand, repairs

@@ -1,4 +1,4 @@
-"""The command `ddnn`: run, stage, allocate, retrain, schedule, ui, doctor."""
+"""The command `ddnn`: each of its verbs a function, which imports only what it needs."""
 
 import logging
 import os
@@ -140,7 +140,7 @@ def main() -> None:
     os.environ.update(_QUIET | tool_environment())
     _speak()
     try:
-        app()
+        app(prog_name="ddnn")
     except DdnnError as error:
         sys.exit(f"ddnn: {error}")
     except KeyboardInterrupt:

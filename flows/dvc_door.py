@@ -1,15 +1,13 @@
 """DVC's door: one stage on the outputs in artefacts/, without Prefect."""
 
 import os
-import threading
-import time
 from pathlib import Path
 
 from ddnn.errors import ArtefactError, ParamsError
 from ddnn.params import Params
 from tasks.artefact import Reference, publish, read_manifest, verify_folder
 from tasks.dvcfile import OUTPUTS
-from tasks.processes import ProcessMark
+from tasks.processes import ProcessMark, end_with, parent_of
 from tasks.registry import BY_NAME, STAGES
 from tasks.runner import Workshop, run_stage
 
@@ -45,22 +43,16 @@ def _track(params: Params, here: Path, last: Reference) -> None:
         references[name] = Reference(
             name, read_manifest(folder)["key"], verify_folder(folder), folder, hit=True
         )
-    track_references(params, references, "dvc", None)
+    # The other stages came out of processes of their own: whether they ran, only those knew.
+    hits = dict.fromkeys(references) | {last.stage: last.hit}
+    track_references(params, references, "dvc", None, hits)
 
 
 def _end_with_dvc() -> None:
     """End this process when the `dvc` that called it is killed, which would leave it running."""
     pid = _ancestor("dvc")
-    if pid is None:
-        return
-    dvc = ProcessMark.of(pid)
-
-    def watch() -> None:
-        while not dvc.is_dead():
-            time.sleep(0.5)
-        os._exit(1)  # the worker dies with this process
-
-    threading.Thread(target=watch, daemon=True).start()
+    if pid is not None:
+        end_with(ProcessMark.of(pid))
 
 
 def _ancestor(command: str) -> int | None:
@@ -72,13 +64,5 @@ def _ancestor(command: str) -> int | None:
             return None
         if any(Path(os.fsdecode(word)).name == command for word in words[:2]):
             return pid
-        pid = _parent(pid)
+        pid = parent_of(pid)
     return None
-
-
-def _parent(pid: int) -> int:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[1])  # the command's name may hold spaces

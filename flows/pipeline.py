@@ -106,13 +106,17 @@ def run_pipeline(params: Params) -> PipelineResult:
 
 
 def track_references(
-    params: Params, references: Mapping[str, Reference], door: str, flow_run: str | None
+    params: Params,
+    references: Mapping[str, Reference],
+    door: str,
+    flow_run: str | None,
+    hits: Mapping[str, bool | None] | None = None,
 ) -> tracking.TrackedRun:
-    """Log finished stages to MLflow by either door."""
+    """Log finished stages to MLflow by either door; ``hits`` where the references do not know."""
     return tracking.log_pipeline(
         artefacts={name: reference.folder for name, reference in references.items()},
         keys={name: reference.key for name, reference in references.items()},
-        hits={name: reference.hit for name, reference in references.items()},
+        hits=hits or {name: reference.hit for name, reference in references.items()},
         params=params,
         door=door,
         flow_run=flow_run,

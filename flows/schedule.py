@@ -1,8 +1,6 @@
 """Scheduled retraining: take in new days, train a challenger, promote it only if it wins."""
 
 import os
-import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow, get_run_logger
@@ -28,6 +26,7 @@ from flows.servers import (
 )
 from tasks.champion import model_name
 from tasks.home import PROJECT_ROOT, tool_environment
+from tasks.processes import ProcessMark, end_with
 
 if TYPE_CHECKING:
     from tasks.tracking import TrackedRun
@@ -194,11 +193,4 @@ def _end_with_runner() -> None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or context.flow_run.deployment_id is None:
         return  # started by hand
-    runner = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == runner:
-            time.sleep(0.5)
-        os._exit(1)  # a stage's process dies with this one
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with(ProcessMark.of(os.getppid()))

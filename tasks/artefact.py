@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -15,6 +16,7 @@ from ddnn.errors import ArtefactError
 from tasks.home import file_lock
 
 MANIFEST = "manifest.json"
+log = logging.getLogger("ddnn")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Store:
             return None
         try:
             digest = verify_folder(folder)
-        except ArtefactError:
+        except ArtefactError as damage:
+            log.warning("%s; set aside, it runs again", damage)
             aside = self.root / "damaged" / f"{key}-{uuid.uuid4().hex[:8]}"
             aside.parent.mkdir(parents=True, exist_ok=True)
             folder.rename(aside)
@@ -67,13 +70,15 @@ class Store:
     def writing(self, stage: str, key: str, facts: dict[str, Any]) -> Iterator[Path]:
         """Give an empty folder to write outputs to; publish it under the key on success.
 
+        The caller holds the key's lock.
+
         Args:
             stage: The stage's name.
             key: Its key.
             facts: What the key was made of, kept in the manifest.
         """
-        drafts = self.root / "drafts"
-        draft = drafts / f"{key}-{os.getpid()}"
+        # The key's lock is held: a draft that is here is the leaving of a run that was killed.
+        draft = self.root / "drafts" / key
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         try:
@@ -86,13 +91,6 @@ class Store:
             _sync_folder(target.parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-
-    def sweep_drafts(self) -> None:
-        """Remove the half-written folders of processes that are gone."""
-        for draft in (self.root / "drafts").glob("*-*"):
-            pid = draft.name.rpartition("-")[2]
-            if not Path(f"/proc/{pid}").exists():
-                shutil.rmtree(draft, ignore_errors=True)
 
 
 def publish(reference: Reference, target: Path) -> None:

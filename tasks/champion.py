@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,8 +62,10 @@ def demand_name(download: DownloadParams) -> str:
     path = download.matrix.path if download.source == "matrix" else download.milano_raw.folder
     if path is None:
         raise ParamsError(f"download.{download.source}: no place is given")
+    from ddnn.demand.sources import name_from  # with pandas: only where a file gives the name
+
     stem = path.stem if download.source == "matrix" else path.resolve().name
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", stem).strip("-._") or "demand"
+    return name_from(stem)
 
 
 def series_digest(series: Iterable[str]) -> str:

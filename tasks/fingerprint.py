@@ -23,12 +23,15 @@ _LEFT_OUT = {
 }
 # Libraries whose release may change the bytes of an output.
 _LIBRARIES = (
+    "jinja2",
     "matplotlib",
     "numpy",
     "onnx",
+    "onnxruntime",
     "onnxscript",
     "pandas",
     "pyarrow",
+    "safetensors",
     "scikit-learn",
     "scipy",
     "torch",

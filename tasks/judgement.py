@@ -24,6 +24,7 @@ from ddnn.evaluation.size import block_sizes, gate_size, latent_values
 from ddnn.evaluation.systems import against, cheapest, judge_systems
 from ddnn.nets import Exits
 from ddnn.offload import algorithm_1, order_statistic
+from ddnn.offload.baselines import OracleRule
 from ddnn.offload.rules import RuleSet
 from ddnn.params import Params
 from tasks.prepared import Prepared
@@ -55,7 +56,9 @@ class Judgement:
         self.resampler = resampler
         self.judge = Judge(test.outcomes["local"], test.outcomes["remote"], resampler)
         self.costs = (test.outcomes["local"].cost, test.outcomes["remote"].cost)
-        self.work, self.rule_work = _works(systems.exits, self.rules)
+        exits = systems.exits
+        self.work, self.rule_work = _works(exits, self.rules)
+        self.payload = Payload.of(latent_values(exits), exits.N, exits.vnfs)
         self.scores = score_all(self.rules, test.samples)
         self.equal_share = self._equal_share(with_shares(systems.l0))
 
@@ -120,14 +123,13 @@ class Judgement:
         work = self.rule_work.get(rule, RuleWork())
         others = self._at(l0)
         ratio = self.resampler.ratio(self.test.outcomes["system"].cost, self.costs[1])
-        sent = 4 * latent_values(self.systems.exits) * (1.0 - point["L"])
         return point | {
             "rule": rule,
             "curve": self._reference,
             "ratio_to_remote": _finite(ratio.to_json()),
             "edge_macs": work.edge_macs(self.work, point["L"]),
             "cloud_macs": cloud_macs(self.work, point["L"]),
-            "sent_bytes": sent,
+            "sent_bytes": self.payload.latent * (1.0 - point["L"]),
             "equal_share": others.get(rule),
             "others_at_equal_share": others,
         }
@@ -167,8 +169,9 @@ class Judgement:
         return points | {"optimized": points[papers[0]]}
 
     def _by_oracle(self, share: float, critical: Any) -> dict[str, Any]:
-        threshold = algorithm_1(*self.costs, share, critical)
-        return self.judge.at_threshold(self.judge.benefit, threshold, share, "test")
+        oracle, known = OracleRule(critical), self.test.samples
+        threshold = oracle.threshold(known, share)
+        return self.judge.at_threshold(oracle.score(known), threshold, share, "test")
 
     def _gate_points(self, name: str, shares: list[float]) -> list[dict[str, Any]]:
         gates = self.rules.gates[name]
@@ -270,7 +273,6 @@ class Judgement:
 
     def _size(self) -> dict[str, Any]:
         exits = self.systems.exits
-        payload = Payload.of(latent_values(exits), exits.N, exits.vnfs)
         return block_sizes(exits) | {
             "deepcog": block_sizes(self.systems.deepcog),
             "gates": {
@@ -278,10 +280,10 @@ class Judgement:
                 for name, of in self.rules.gates.items()
             },
             "bytes": {
-                "latent": payload.latent,
-                "window": payload.window,
-                "newest": payload.newest,
-                "answer": payload.answer,
+                "latent": self.payload.latent,
+                "window": self.payload.window,
+                "newest": self.payload.newest,
+                "answer": self.payload.answer,
             },
         }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ddnn.arithmetic import Arithmetic
 from ddnn.errors import ArtefactError
+from tasks.home import file_lock
 
 
 def arithmetic(home: Path) -> Arithmetic:
@@ -14,11 +15,11 @@ def arithmetic(home: Path) -> Arithmetic:
         ArtefactError: The file is not readable as an arithmetic.
     """
     path = home / "arithmetic.json"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(Arithmetic.detect().to_dict(), indent=2) + "\n")
-        draft.replace(path)
+    with file_lock(home / "arithmetic.lock"):
+        if not path.exists():
+            draft = path.with_suffix(".draft")
+            draft.write_text(json.dumps(Arithmetic.detect().to_dict(), indent=2) + "\n")
+            draft.replace(path)
     try:
         return Arithmetic.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except ValueError as error:

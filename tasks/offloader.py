@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ddnn.demand.windows import DAY_SECONDS
 from ddnn.errors import ArtefactError
 from ddnn.nets import Exits, load_exits
 from ddnn.offload import l0_key
@@ -49,7 +48,7 @@ def run(stage: Stage) -> None:
 def _train_gates(
     samples: EdgeSamples, labels: pd.DataFrame, prepared: Prepared, params: Params
 ) -> tuple[Gates, list[Row]]:
-    cut = held_out_start(len(samples), DAY_SECONDS / prepared.demand.slot_seconds)
+    cut = held_out_start(len(samples), prepared.demand.slots_per_day)
     gates: Gates = {}
     history: list[Row] = []
     for feature in dict.fromkeys(params.offloader.features):

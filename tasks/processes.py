@@ -2,6 +2,8 @@
 
 import os
 import platform
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,17 +49,41 @@ class ProcessMark:
         return _started(self.pid) != self.started
 
 
+def end_with(mark: ProcessMark) -> None:
+    """End this process, at once and whatever it does, when another one has ended."""
+
+    def watch() -> None:
+        while not mark.is_dead():
+            time.sleep(0.5)
+        os._exit(1)  # a stage's process dies with this one
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def parent_of(pid: int) -> int:
+    """Give the id of a process's parent; 0 when there is none, or none to be seen."""
+    try:
+        return int(_stat(pid)[1])
+    except OSError:
+        return 0
+
+
 def _started(pid: int) -> str | None:
     """Start of a living process, as text that no other process shares; None when there is none."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = _stat(pid)
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")
     except OSError:
         return None if Path("/proc/self").exists() else _started_without_proc(pid)
-    # The command's name, in parentheses, may hold spaces: count the fields behind it.
-    fields = stat.rpartition(")")[2].split()
     state, ticks = fields[0], fields[19]
     return None if state in "ZX" else f"{boot[:8]}-{ticks}"
+
+
+def _stat(pid: int) -> list[str]:
+    """Fields of /proc/PID/stat from the third, the state, on."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    # The command's name, in parentheses, may hold spaces.
+    return stat.rpartition(")")[2].split()
 
 
 def _started_without_proc(pid: int) -> str | None:

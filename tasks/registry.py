@@ -16,7 +16,7 @@ class StageSpec:
 
     name: str
     inputs: tuple[str, ...]
-    """Stages whose outputs it reads."""
+    """Stages that must be finished before it; their outputs are part of its key."""
     params: tuple[str, ...]
     """Dotted settings that it reads: no others decide its key."""
 
@@ -53,6 +53,7 @@ STAGES = (
         ("download", "grid", "train", "offloader"),
         ("setting", "split", "label", "offloader", "evaluate.rule", "evaluate.l0", "download.gaps"),
     ),
+    # The last one: it stands on all others, for the tracker logs them after it.
     StageSpec(
         "report",
         (

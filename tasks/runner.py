@@ -21,7 +21,7 @@ from ddnn.errors import DdnnError
 from ddnn.params import Params
 from tasks import fingerprint
 from tasks.artefact import Reference, Store, file_sha256, verify_folder
-from tasks.home import PROJECT_ROOT, ddnn_home
+from tasks.home import PROJECT_ROOT, ddnn_home, file_lock
 from tasks.machine import arithmetic
 from tasks.registry import BY_NAME, StageSpec, stage_params
 
@@ -72,7 +72,6 @@ def run_stage(
         if found is not None:
             log.info("%s: found finished (%s)", name, key[:12])
             return found
-        workshop.store.sweep_drafts()
         started = time.monotonic()
         scratch = workshop.scratch / key
         scratch.mkdir(parents=True, exist_ok=True)
@@ -122,10 +121,11 @@ def durations(store: Store) -> dict[str, float]:
 
 
 def _note_duration(store: Store, name: str, seconds: float) -> None:
-    notes = {**durations(store), name: round(seconds, 1)}
-    draft = store.root / f"durations-{os.getpid()}.draft"
-    draft.write_text(json.dumps(notes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    draft.replace(store.root / "durations.json")
+    with file_lock(store.root / "durations.lock"):  # stages may end side by side
+        notes = {**durations(store), name: round(seconds, 1)}
+        draft = store.root / "durations.draft"
+        draft.write_text(json.dumps(notes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        draft.replace(store.root / "durations.json")
 
 
 def _sources(params: Params) -> dict[str, str]:

@@ -115,14 +115,14 @@ def from_params(setting: SettingParams, vnfs: int) -> AllocationCost:
     )
 
 
-def violation_rate(y: ArrayLike, d: ArrayLike) -> float:
-    """Share of all VNFs and slots in which y < d."""
-    return float(np.mean(_gap(y, d) < 0))
+def violation_rate(y: ArrayLike, d: ArrayLike) -> Floats:
+    """Share (...,) of the VNFs with y < d, of allocation and demand (..., M)."""
+    return np.asarray((_gap(y, d) < 0).mean(axis=-1))
 
 
-def mean_overprovision(y: ArrayLike, d: ArrayLike) -> float:
-    """Mean of max(y - d, 0) over all VNFs and slots (a violation counts 0), in the units of y."""
-    return float(np.mean(np.maximum(_gap(y, d), 0.0)))
+def mean_overprovision(y: ArrayLike, d: ArrayLike) -> Floats:
+    """Mean (...,) of max(y - d, 0) over the VNFs (a violation counts 0), in the units of y."""
+    return np.asarray(np.maximum(_gap(y, d), 0.0).mean(axis=-1))
 
 
 def _gap(y: ArrayLike, d: ArrayLike) -> Floats:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
@@ -66,7 +65,6 @@ def load_demand(download: DownloadParams) -> tuple[Demand, DemandReport]:
     Raises:
         DemandError: It cannot be used as it is; the message names the place and the way out.
     """
-    _check_timezone(download.timezone)
     if download.source == "city":
         return _make_city(download)
     if download.source == "matrix":
@@ -183,12 +181,3 @@ def _given(path: Path | None, setting: str) -> Path:
     if path is None:
         raise DemandError(f"{setting}: not given; name the place of your demand")
     return path
-
-
-def _check_timezone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise DemandError(
-            f"download.timezone: {name!r} is no time zone; write an IANA name, as Europe/Rome"
-        ) from error

@@ -37,11 +37,6 @@ def local_share(local: NDArray[np.bool_]) -> float:
     return float(np.mean(local))
 
 
-def mixed_cost(local: NDArray[np.bool_], local_cost: Array, remote_cost: Array) -> float:
-    """C, eq. (13), of the decisions (K,)."""
-    return float(np.mean(np.where(local, local_cost, remote_cost)))
-
-
 def sweep(scores: Array, local_cost: Array, remote_cost: Array) -> Curve:
     """All (L, C) that a threshold on the scores can reach.
 

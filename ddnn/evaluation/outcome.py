@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.cost.hard import AllocationCost
+from ddnn.cost.hard import AllocationCost, mean_overprovision, violation_rate
 
 Array = NDArray[np.float64]
 
@@ -34,13 +34,11 @@ class Outcome:
             d: Demand.
             span: (M,) units that one of each VNF's full scale is worth.
         """
-        gap = np.asarray(y, dtype=np.float64) - np.asarray(d, dtype=np.float64)
-        per_vnf = cost.per_vnf(y, d)
         return cls(
-            cost=per_vnf.sum(axis=1),
-            cost_in_units=(per_vnf * span).sum(axis=1),
-            violations=(gap < 0).mean(axis=1),
-            overprovision=np.maximum(gap, 0.0).mean(axis=1),
+            cost=cost(y, d),
+            cost_in_units=cost.in_units(y, d, span),
+            violations=violation_rate(y, d),
+            overprovision=mean_overprovision(y, d),
         )
 
     @classmethod

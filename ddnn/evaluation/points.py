@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ddnn.evaluation.bootstrap import Resampler
 from ddnn.evaluation.curves import capture, local_share, random_cost
 from ddnn.evaluation.outcome import Outcome
+from ddnn.offload import decide
 
 Array = NDArray[np.float64]
 
@@ -66,7 +67,7 @@ class Judge:
         self, scores: Array, threshold: float, asked: float | None, chosen: Chosen
     ) -> dict[str, Any]:
         """Give the point of a threshold on scores (K,): local iff score <= threshold."""
-        return self.decide(scores <= threshold, asked, threshold, chosen)
+        return self.decide(decide(scores, threshold), asked, threshold, chosen)
 
     def by_coin(self, shares: Sequence[float] | Array) -> list[dict[str, Any]]:
         """Give the points that a coin of probability L0 reaches on average."""

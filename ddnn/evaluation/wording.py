@@ -87,7 +87,7 @@ def headline(evaluation: Evaluation) -> str:
         f"{best['C']:.3f} a slot"
     )
     if best["same_as"]:
-        text += f" (the same decisions as the {_listed(best['same_as'])})"
+        text += f" (the same decisions as {_in_line([_the(name) for name in best['same_as']])})"
     if best["runner_up"] is None:
         return text + "."
     second = _the(best["runner_up"])
@@ -284,10 +284,6 @@ def _tidy(number: float) -> str:
 def _the(name: str) -> str:
     named = name in ("deepcog", "last_value_headroom")
     return SYSTEM_NAMES[name] if named else f"the {SYSTEM_NAMES[name]}"
-
-
-def _listed(names: list[str]) -> str:
-    return _in_line([SYSTEM_NAMES[name] for name in names])
 
 
 def _in_line(words: list[str]) -> str:

@@ -33,7 +33,6 @@ _COLOURS = {
     "random": "#9aa3ad",
     "uncertainty_b2": "#f2c14e",
     "uncertainty_b10": "#b8860b",
-    "optimized": "#7a3e9d",
     "optimized_volume": "#7a3e9d",
     "optimized_demand": "#cc79a7",
     "optimized_latent": "#a0527f",

@@ -24,7 +24,7 @@ def performance_curves(evaluation: Evaluation, curves: Curves, caption: str) -> 
     ax = sheet.ax
     _references(sheet, evaluation)
     _own_ranking(sheet, evaluation, curves)
-    for name in _drawn_curves(evaluation, curves):
+    for name in _drawn_curves(curves):
         share, cost = curves[name]
         plain = name in ("random", "oracle")
         ax.plot(
@@ -174,7 +174,7 @@ def _references(sheet: Sheet, evaluation: Evaluation) -> None:
         )
 
 
-def _drawn_curves(evaluation: Evaluation, curves: Curves) -> list[str]:
+def _drawn_curves(curves: Curves) -> list[str]:
     uncertainty = [name for name in in_order(curves) if name.startswith("uncertainty")]
     return [name for name in ("oracle", "random", *uncertainty) if name in curves]
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ddnn.errors import ModelError
 from ddnn.grid import Grid
 from ddnn.nets.presets import Conv, Preset
+from ddnn.nets.volume import cell_sources, to_volume
 
 
 class Exits(nn.Module):
@@ -44,7 +44,7 @@ class Exits(nn.Module):
         remote = _convolutions(channels, preset.remote, self._remote_rate)
         remote.extend(_dense(preset.remote[-1].filters * volume, preset.remote_dense, vnfs, None))
         self.F2 = remote
-        self.register_buffer("_source", _sources(grid), persistent=False)
+        self.register_buffer("_source", cell_sources(grid), persistent=False)
 
     @property
     def vnfs(self) -> int:
@@ -62,8 +62,7 @@ class Exits(nn.Module):
     def volume(self, D: Tensor) -> Tensor:
         """Place demand (batch, N, M) on the grid: (batch, 1, N, rows, columns)."""
         self._check_window(D)
-        cells = functional.pad(D, (0, 1)).index_select(2, self._source_index)
-        return cells.reshape(-1, 1, self.N, self.grid.rows, self.grid.columns)
+        return to_volume(D, self.get_buffer("_source"), self.grid)
 
     def latent(self, D: Tensor) -> Tensor:
         """Eq. (4): z of shape (batch, filters, N, rows, columns) from demand (batch, N, M)."""
@@ -125,11 +124,6 @@ class Exits(nn.Module):
     def _remote_rate(self) -> float | None:
         return self.dropout if self.preset.remote_dropout else None
 
-    @property
-    def _source_index(self) -> Tensor:
-        index: Tensor = self.get_buffer("_source")
-        return index
-
     def _check_window(self, D: Tensor) -> None:
         if D.ndim != 3 or tuple(D.shape[1:]) != (self.N, self.vnfs):
             raise ModelError(
@@ -183,10 +177,3 @@ def _dense(inputs: int, hidden: tuple[int, ...], outputs: int, rate: float | Non
         inputs = size
     layers.append(nn.Linear(inputs, outputs))
     return layers
-
-
-def _sources(grid: Grid) -> Tensor:
-    """Index of the VNF in each cell; an empty cell points one past the last, where zeros are."""
-    source = torch.full((grid.rows * grid.columns,), grid.vnfs, dtype=torch.int64)
-    source[torch.tensor(grid.cells.tolist())] = torch.arange(grid.vnfs)
-    return source

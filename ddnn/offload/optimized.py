@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ddnn.errors import ArtefactError, ModelError
 from ddnn.grid import Grid
+from ddnn.nets.volume import cell_sources, to_volume
 from ddnn.offload.samples import EdgeSamples
 from ddnn.params import GateFeature, OffloaderParams
 
@@ -93,7 +94,7 @@ class Gate(nn.Module):
         layers: list[nn.Module] = []
         if plan.feature == "volume":
             grid = _grid_of(plan)
-            self.register_buffer("_source", _sources(grid), persistent=False)
+            self.register_buffer("_source", cell_sources(grid), persistent=False)
             size = _FILTERS * plan.shape[0] * grid.rows * grid.columns
             layers += [nn.Conv3d(1, _FILTERS, 3, padding=1), nn.ReLU()]
         self.layers = nn.Sequential(
@@ -119,9 +120,7 @@ class Gate(nn.Module):
         x = (x - self.get_buffer("center")) / self.get_buffer("spread")
         x = x.clamp(-_BOUND, _BOUND)
         if self.plan.feature == "volume":
-            grid = _grid_of(self.plan)
-            cells = functional.pad(x, (0, 1)).index_select(2, self.get_buffer("_source"))
-            x = cells.reshape(-1, 1, self.plan.shape[0], grid.rows, grid.columns)
+            x = to_volume(x, self.get_buffer("_source"), _grid_of(self.plan))
         odds: Tensor = self.layers(x).squeeze(1)
         return odds
 
@@ -285,13 +284,6 @@ def _grid_of(plan: GatePlan) -> Grid:
     if plan.grid is None or len(plan.shape) != 2 or plan.grid.vnfs != plan.shape[1]:
         raise ModelError(f"a gate on the volume needs the grid of its VNFs; D is {plan.shape}")
     return plan.grid
-
-
-def _sources(grid: Grid) -> Tensor:
-    # The VNF of each cell; an empty cell points one past the last VNF, where the zeros are.
-    source = torch.full((grid.rows * grid.columns,), grid.vnfs, dtype=torch.int64)
-    source[torch.tensor(grid.cells.tolist())] = torch.arange(grid.vnfs)
-    return source
 
 
 def _prepare(gate: Gate, fit: Labelled) -> None:

@@ -69,7 +69,7 @@ def promote(name: str, version: int) -> ChampionRef:
 
 
 def rollback(name: str) -> ChampionRef:
-    """Make the previous champion champion again; doing it twice changes nothing.
+    """Make the previous champion champion again; done twice, the later one is back.
 
     Raises:
         ModelError: There is no previous champion.
@@ -216,6 +216,11 @@ def _reference(version: ModelVersion) -> ChampionRef:
         judged_on=version.tags.get("validation.judged_on", ""),
         series=version.tags.get("demand.series", ""),
     )
+
+
+def one_challenge_at_a_time() -> AbstractContextManager[None]:
+    """Keep two challengers from both beating the champion that only one of them replaces."""
+    return file_lock(ddnn_home() / "mlflow" / "challenge.lock")
 
 
 def _registry_lock() -> AbstractContextManager[None]:

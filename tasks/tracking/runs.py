@@ -26,7 +26,14 @@ from tasks.run_record import (
     read_json,
     summary_metrics,
 )
-from tasks.tracking.registry import BUNDLE, challenge, demand_tags, promote, register
+from tasks.tracking.registry import (
+    BUNDLE,
+    challenge,
+    demand_tags,
+    one_challenge_at_a_time,
+    promote,
+    register,
+)
 from tasks.tracking.store import fail, open_run, open_tracker, sweep_stale_runs, tracking_uri
 
 _DEFAULT_UI = "http://127.0.0.1:5000"
@@ -49,7 +56,7 @@ class TrackedRun:
 def log_pipeline(
     artefacts: Mapping[str, Path],
     keys: Mapping[str, str],
-    hits: Mapping[str, bool],
+    hits: Mapping[str, bool | None],
     params: Params,
     door: str,
     flow_run: str | None,
@@ -60,7 +67,7 @@ def log_pipeline(
     Args:
         artefacts: Verified output folder of each stage.
         keys: Key of each stage.
-        hits: Whether a stage was found finished.
+        hits: Whether a stage was found finished; None where another process knows.
         params: The settings of the run.
         door: ``prefect`` or ``dvc``.
         flow_run: Id of Prefect's flow run, if there is one.
@@ -75,16 +82,17 @@ def log_pipeline(
     tags = _stage_tags(keys, hits) | _door_tags(door, flow_run)
     tags["demand.sha256"] = demand_sha256(artefacts["download"])
     tags |= demand_tags(artefacts["download"], params)
-    with open_run(client, experiment, model_name(params), tags) as run_id:
-        _log_values(client, run_id, params, artefacts)
-        _log_demand(client, run_id, artefacts["download"], tags["demand.sha256"])
-        _log_files(client, run_id, artefacts)
-        version = register(client, experiment, run_id, artefacts, params)
-        verdict = challenge(client, run_id, version, artefacts, params)
-        client.set_tag(run_id, "champion.verdict", verdict.reason)
-        client.set_tag(run_id, "mlflow.note.content", description)
-    if verdict.promoted:  # last of all: a champion is always of a finished run
-        promote(version.name, int(version.version))
+    with one_challenge_at_a_time():
+        with open_run(client, experiment, model_name(params), tags) as run_id:
+            _log_values(client, run_id, params, artefacts)
+            _log_demand(client, run_id, artefacts["download"], tags["demand.sha256"])
+            _log_files(client, run_id, artefacts)
+            version = register(client, experiment, run_id, artefacts, params)
+            verdict = challenge(client, run_id, version, artefacts, params)
+            client.set_tag(run_id, "champion.verdict", verdict.reason)
+            client.set_tag(run_id, "mlflow.note.content", description)
+        if verdict.promoted:  # last of all: a champion is always of a finished run
+            promote(version.name, int(version.version))
     path = f"/#/experiments/{experiment}/runs/{run_id}"
     return TrackedRun(
         run_id, path, _ui_address() + path, version.name, int(version.version), verdict
@@ -114,8 +122,9 @@ def _door_tags(door: str, flow_run: str | None) -> dict[str, str]:
     return {"door": door} | source | flow | git_tags() | ProcessMark.current().tags()
 
 
-def _stage_tags(keys: Mapping[str, str], hits: Mapping[str, bool]) -> dict[str, str]:
-    tags = {f"stage.{stage}": "hit" if hit else "ran" for stage, hit in hits.items()}
+def _stage_tags(keys: Mapping[str, str], hits: Mapping[str, bool | None]) -> dict[str, str]:
+    words = {True: "hit", False: "ran", None: "before"}
+    tags = {f"stage.{stage}": words[hit] for stage, hit in hits.items()}
     return tags | {f"stage.{stage}.key": key for stage, key in keys.items()}
 
 

@@ -33,6 +33,7 @@ def test_the_shipped_settings_are_valid():
         ("setting.g_u", {"form": "power"}, "exponent"),
         ("setting.c_o", float("nan"), "setting.c_o"),
         ("setting.c_o", float("inf"), "setting.c_o"),
+        ("download.timezone", "Europe/Nowhere", "download.timezone"),
     ],
 )
 def test_a_setting_out_of_range_is_named(key, value, named):

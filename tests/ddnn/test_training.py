@@ -117,8 +117,8 @@ def test_a_starved_network_recovers() -> None:
     train(exits, learning_rate=0.02, max_epochs=10)
     with torch.inference_mode():
         local, remote = exits(torch.from_numpy(VALIDATION[0]))
-    assert violation_rate(local.numpy(), VALIDATION[1]) < 0.7
-    assert violation_rate(remote.numpy(), VALIDATION[1]) < 0.7
+    assert violation_rate(local.numpy(), VALIDATION[1]).mean() < 0.7
+    assert violation_rate(remote.numpy(), VALIDATION[1]).mean() < 0.7
 
 
 @pytest.mark.parametrize(("w", "kept", "trained"), [(0.0, "F1", "F2"), (1.0, "F2", "F1")])

@@ -98,11 +98,6 @@ def test_sources_that_are_not_there_are_refused(tmp_path: Path) -> None:
             load_demand(settings)
 
 
-def test_unknown_time_zone_is_refused() -> None:
-    with pytest.raises(DemandError, match="'Mars/Olympus' is no time zone"):
-        load_demand(download(source="city", timezone="Mars/Olympus"))
-
-
 @pytest.mark.parametrize(
     ("stem", "name"),
     [("a b (1)", "a-b-1"), ("plain-2.x", "plain-2.x"), ("_x", "x"), ("数据", "demand")],

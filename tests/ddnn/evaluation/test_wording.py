@@ -23,6 +23,12 @@ def test_the_headline_owns_up_to_a_close_call(make_evaluation):
     assert "is DeepCog, at" in headline(make_evaluation(deepcog=1.0))
 
 
+def test_the_headline_names_those_that_decide_the_same(make_evaluation):
+    evaluation = make_evaluation(deepcog=1.0)
+    evaluation["cheapest"]["same_as"] = ["remote", "deepcog"]
+    assert "(the same decisions as the remote exit and DeepCog)" in headline(evaluation)
+
+
 def test_the_headline_of_a_single_day(make_evaluation):
     evaluation = make_evaluation()
     evaluation["cheapest"]["ratio"] |= {"low": None, "high": None}
