@@ -76,12 +76,13 @@ def allocate(
     model: Annotated[
         str, typer.Option(help="champion, an MLflow run id, or a bundle's folder.")
     ] = "champion",
+    overrides: SetOption = None,
 ) -> None:
     """Allocate for each slot of a demand file, and for the one after it."""
     from flows.allocation import allocate_file
     from flows.models import bundle_folder
 
-    with bundle_folder(model, demand, _params(None, None)) as folder:
+    with bundle_folder(model, demand, _params(None, overrides)) as folder:
         print(allocate_file(demand, out, folder, rule, l0))
 
 

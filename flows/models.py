@@ -1,6 +1,7 @@
 """Which trained model a command means: the champion, a run of MLflow, or a folder."""
 
 import contextlib
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from ddnn.errors import ModelError
 from ddnn.params import Params
 from tasks import tracking
 from tasks.champion import demand_name, series_digest
+
+log = logging.getLogger("ddnn")
 
 
 @contextlib.contextmanager
@@ -35,6 +38,7 @@ def bundle_folder(model: str, demand: Path, params: Params) -> Iterator[Path]:
             if model == "champion"
             else f"--model {model}: neither a folder nor an MLflow run with a model"
         )
+    log.info("%s version %d, from MLflow run %s", reference.name, reference.version, reference.run_id)
     with tempfile.TemporaryDirectory(prefix="ddnn-") as folder:
         yield tracking.fetch_bundle(reference, Path(folder))
 

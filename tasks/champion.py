@@ -74,7 +74,7 @@ def series_digest(series: Iterable[str]) -> str:
 
 
 def judged_on(demand: Path, params: Params) -> str:
-    """Name the days and the rule of a validation cost: only equal ones can be compared.
+    """Name the days of a validation cost: only costs on equal days can be compared.
 
     Args:
         demand: Folder of the stage ``download``.
@@ -83,8 +83,6 @@ def judged_on(demand: Path, params: Params) -> str:
     facts = {
         "demand": demand_sha256(demand),
         "split": params.split.model_dump(mode="json"),
-        "rule": params.evaluate.rule,
-        "l0": params.evaluate.l0,
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -93,18 +91,19 @@ def validation_cost(bundle: Path, demand: Path, params: Params) -> float:
     """Measure what a model would have cost on the newest calibration days of a demand.
 
     Two bundles are compared on the same scale: allocations in the user's units are brought to full
-    scales by one scaling, that of the demand's own training days, whatever each bundle's own.
+    scales by one scaling, that of the demand's own training days, whatever each bundle's own. Each
+    decides by its own rule and L0, as it would if it were deployed.
 
     Args:
         bundle: Folder of an exported model.
         demand: Folder of the stage ``download``.
-        params: Gives the cost, the split, the rule and its L0, for both models alike.
+        params: Gives the cost and the split, for both models alike.
 
     Returns:
         Mean hard cost per slot, summed over the VNFs.
 
     Raises:
-        ModelError: The model is for other series, or lacks the rule.
+        ModelError: The model is for other series or slots.
         DemandError: The demand is too short for the split.
         ArtefactError: The bundle or the demand is damaged.
     """
@@ -124,8 +123,7 @@ def validation_cost(bundle: Path, demand: Path, params: Params) -> float:
         values=whole.values[first : days.stop],
         start=whole.start + first * whole.slot_seconds,
     )
-    decider = model.decider(params.evaluate.rule, params.evaluate.l0)
-    given = allocate(model, fit_demand(model, seen), decider)
+    given = allocate(model, fit_demand(model, seen), model.decider())
     # The last row is for the slot after these days; the columns are in the model's order.
     columns = [given.series.index(name) for name in whole.series]
     scaling = Scaling.fit(whole.values[split.learn_slots.start : split.learn_slots.stop])

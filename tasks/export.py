@@ -7,11 +7,12 @@ from tasks.stage import Stage
 
 
 def run(stage: Stage) -> None:
-    """Write the bundle, and hold model.onnx against the trained network on the test days."""
+    """Write the bundle, and hold model.onnx against the trained network on validation days."""
+    # Not on the test days: what a model is, and its id, must not depend on them.
     prepared = prepare(stage)
     demand, split = prepared.demand, prepared.split
     facts = BundleFacts.collect(stage.params, demand, prepared.scaling, prepared.grid)
-    in_units, _ = windows(demand.values, split.test, facts.N)
+    in_units, _ = windows(demand.values, split.validation, facts.N)
     write_bundle(
         stage.out,
         facts,

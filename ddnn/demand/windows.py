@@ -88,6 +88,11 @@ def split_by_days(
             f"out the first N = {N}: none remain; set it to false or raise split.test_days"
         )
     calibration = slots - slots_in_days(test_days + calibration_days, slot_seconds)
+    if calibration - (slots - held_out) < 2:
+        raise DemandError(
+            "the gates need at least two labelled slots: raise split.validation_days, or lower "
+            "split.calibration_days"
+        )
     return Split(
         train=range(N, slots - held_out),
         validation_fit=range(slots - held_out, calibration),

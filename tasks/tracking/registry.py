@@ -1,5 +1,6 @@
 """MLflow's registry: one model per demand and setting, its champion and the one before."""
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -24,6 +25,7 @@ from tasks.home import ddnn_home, file_lock
 from tasks.run_record import read_json
 from tasks.tracking.store import open_tracker
 
+log = logging.getLogger("ddnn")
 CHAMPION, PREVIOUS = "champion", "previous"
 BUNDLE = "bundle"
 """Where a run keeps its exported model, among its artifacts."""
@@ -191,11 +193,14 @@ def challenge(
     if present.judged_on == days:
         return rules.decide(present, present.cost, cost)
     with tempfile.TemporaryDirectory(prefix="ddnn-") as scratch:
-        bundle = fetch_bundle(present, Path(scratch))
         try:
+            bundle = fetch_bundle(present, Path(scratch))
             return rules.decide(present, rules.validation_cost(bundle, demand, params), cost)
-        except ModelError as fault:  # other series, or without the rule: unfit for the job by now
+        except ModelError as fault:  # of other series or slots: it serves this demand no more
             return rules.decide(present, None, cost, str(fault))
+        except ArtefactError:
+            log.warning("%s version %d: its files are damaged", present.name, present.version)
+            return rules.decide(present, None, cost, "its files in MLflow are damaged")
 
 
 def _by_alias(client: MlflowClient, name: str, alias: str) -> ChampionRef | None:

@@ -14,7 +14,7 @@ from tasks.artefact import file_sha256
 from tasks.registry import BY_NAME
 from tasks.stage import Stage
 
-LEARNING = ("grid", "train", "deepcog", "alternatives", "label", "offloader")
+LEARNING = ("grid", "train", "deepcog", "alternatives", "label", "offloader", "export")
 SETTINGS = {
     "download.source": "matrix",
     "split.test_days": 2,
