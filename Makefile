@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 		--config-settings editable_mode=compat -e '.[dev]'
 	touch $(READY)
 
-run: $(READY)    ## demand to report; DEMAND=file.csv for your own, SET='setting.c_u=10' for a setting
+run: $(READY)    ## demand to report; DEMAND=file.csv for your own, SET='setting.c_u=10 ...' for settings (no spaces within one)
 	@$(BIN)/ddnn run $(RUN_ARGS)
 
 test: $(READY)   ## all tests

@@ -28,6 +28,8 @@ class AllocationSummary:
     series: int
     repairs: Repairs
     """What was missing in the file."""
+    warnings: tuple[str, ...]
+    """What else the file's owner should know, one line each."""
 
     def __str__(self) -> str:
         """Say it in a few lines."""
@@ -38,6 +40,7 @@ class AllocationSummary:
         slots, cells = self.repairs.missing_slots, self.repairs.empty_cells
         if slots or cells:
             lines.append(f"repaired in the demand: {slots} missing slots, {cells} empty cells")
+        lines.extend(f"warning: {warning}" for warning in self.warnings)
         return "\n".join(lines)
 
 
@@ -68,7 +71,7 @@ def allocate_file(
         demand, gaps=facts.gaps, name=str(demand), unit=facts.unit, timezone=facts.timezone
     )
     allocation = allocate(bundle, fit_demand(bundle, found), chosen)
-    write_table(allocation, out, time_format(demand))
+    write_table(allocation, out, time_format(demand, found.start, found.slot_seconds))
     return AllocationSummary(
         rows=len(allocation.times),
         local_share=float(allocation.local.mean()),
@@ -78,4 +81,5 @@ def allocate_file(
         model=bundle.model,
         series=len(allocation.series),
         repairs=report.repairs,
+        warnings=report.warnings,
     )

@@ -38,7 +38,7 @@ def bundle_folder(model: str, demand: Path, params: Params) -> Iterator[Path]:
             if model == "champion"
             else f"--model {model}: neither a folder nor an MLflow run with a model"
         )
-    log.info("%s version %d, from MLflow run %s", reference.name, reference.version, reference.run_id)
+    log.info("%s version %d (MLflow run %s)", reference.name, reference.version, reference.run_id)
     with tempfile.TemporaryDirectory(prefix="ddnn-") as folder:
         yield tracking.fetch_bundle(reference, Path(folder))
 

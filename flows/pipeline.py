@@ -17,6 +17,7 @@ from ddnn.errors import DdnnError
 from ddnn.evaluation import cost_table_markdown
 from ddnn.params import Params, parse_params
 from flows.servers import mark_flow_run, prefect_server, sweep_stale_flow_runs
+from flows.summary import demand_notes
 from tasks import tracking
 from tasks.artefact import Reference
 from tasks.registry import STAGES
@@ -24,7 +25,8 @@ from tasks.run_record import read_json
 from tasks.runner import StageFailedError, Workshop, run_stage
 
 # A run that Prefect starts by itself has no command line that would ask for the stages' lines.
-logging.getLogger("ddnn").setLevel(logging.INFO)
+_log = logging.getLogger("ddnn")
+_log.setLevel(logging.INFO)
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,9 @@ def pipeline(values: dict[str, Any]) -> PipelineResult | State[PipelineResult]:
             tracking.log_failure(parse_params(values), "prefect", flow_run, StageFailedError(said))
             return Failed(message=said)
         references[name] = future.result()
+        if name == "download":  # from the store too: what its stage said then is long gone
+            for note in demand_notes(references[name].folder):
+                _log.warning("%s", note)
     tracked = track(values, references, flow_run)
     _show(references, tracked)
     return PipelineResult(references, tracked)
@@ -94,7 +99,9 @@ def run_pipeline(params: Params) -> PipelineResult:
 
     Raises:
         StageFailedError: A stage failed; its own words are the message.
+        TrackingError: MLflow's database is damaged or cannot be made.
     """
+    tracking.prepare()  # a tracker that cannot be used is told now, not after hours of training
     with prefect_server():
         sweep_stale_flow_runs()
         state: State[PipelineResult] = pipeline(params.model_dump(mode="json"), return_state=True)

@@ -19,7 +19,7 @@ from typing import Any
 from ddnn.errors import DdnnError
 from flows import guard
 from tasks.addresses import announce, announced, withdraw
-from tasks.home import ddnn_home, file_lock, tool_environment
+from tasks.home import check_database, ddnn_home, file_lock, tool_environment
 from tasks.processes import ProcessMark
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
@@ -51,7 +51,8 @@ def prefect_server(port: int = 0, lasting: bool = False) -> Iterator[Server]:
         lasting: Whether other commands may use the one that is started.
 
     Raises:
-        ServerError: The named server does not answer, or ours does not start.
+        ServerError: The named server does not answer, its database is damaged, or ours does not
+            start.
     """
     environment = tool_environment()
     named = os.environ.get("PREFECT_API_URL")
@@ -68,6 +69,9 @@ def prefect_server(port: int = 0, lasting: bool = False) -> Iterator[Server]:
         with _pointed_at(f"{found}/api"):
             yield Server(found, ours=False)
         return
+    if "PREFECT_API_DATABASE_CONNECTION_URL" not in environment | os.environ:
+        # Its server would try a damaged one again and again, and never answer.
+        check_database(Path(environment["PREFECT_HOME"]) / "prefect.db", ServerError)
     with (
         _started("prefect", _prefect_command, "/api/health", port, environment, lasting) as url,
         _pointed_at(f"{url}/api"),
@@ -108,8 +112,8 @@ def serve_ui(prefect_port: int = PREFECT_PORT, mlflow_port: int = MLFLOW_PORT) -
         for name, server in (("Prefect", prefect), ("MLflow", mlflow)):
             note = "" if server.ours else "  (ran already)"
             print(f"{name:<8}{server.url}{note}", flush=True)
-        print("Ctrl-C stops both.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
+            print("Ctrl-C stops both.", flush=True)
             while True:
                 time.sleep(3600)
         print("stopping", flush=True)

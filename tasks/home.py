@@ -2,9 +2,12 @@
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+
+from ddnn.errors import DdnnError
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 """The checkout: params.yaml, dvc.yaml and prefect.yaml lie here."""
@@ -53,3 +56,31 @@ def file_lock(path: Path) -> Iterator[None]:
     with path.open("a") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def check_database(path: Path, error: type[DdnnError]) -> None:
+    """Refuse a damaged sqlite database before a tool meets it; one that is not there passes.
+
+    It is only read: what cannot be read now (locked, left open by a kill) is the tool's to mend.
+
+    Args:
+        path: The database.
+        error: What is raised.
+
+    Raises:
+        DdnnError: As ``error``: the database is damaged.
+    """
+    if not path.is_file():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            said = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as caught:
+        if caught.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return
+        said = str(caught)
+    if said != "ok":
+        raise error(
+            f"{path}: the database is damaged ({' '.join(said.split())}); restore it from a "
+            "backup, or move it away to begin a new history"
+        )

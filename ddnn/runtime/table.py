@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 import os
 import re
 from collections.abc import Callable
@@ -20,6 +21,7 @@ ISO = "%Y-%m-%dT%H:%M:%SZ"
 COLUMNS = ("time", "exit")
 """Columns before those of the series."""
 
+_MINUTE, _DAY = 60, 86_400
 _HEAD = 10_000  # characters of a row in which its time stamp is looked for
 _STAMP = re.compile(r"\d{4}-\d{2}-\d{2}(?:([T ])\d{2}:\d{2}(:\d{2})?(?:\.\d+)?\s*(.*))?")
 
@@ -81,8 +83,16 @@ def write_table(allocation: Allocation, out: Path, time_format: str = ISO) -> No
         raise ParamsError(f"--out {out}: cannot be written ({error.strerror or error})") from error
 
 
-def time_format(demand: Path) -> str:
+def time_format(demand: Path, start: int, slot_seconds: int) -> str:
     """Tell how a CSV writes its time stamps, as far as the same can be said of times in UTC.
+
+    The first row gives the style; what it leaves out (seconds, the time of day) is left out only
+    where every slot starts on a whole minute or a whole day.
+
+    Args:
+        demand: The file.
+        start: Its first slot, epoch seconds.
+        slot_seconds: Length of a slot.
 
     Returns:
         A format for strftime; that of ``2013-11-01T00:00:00Z`` for other offsets, epoch numbers
@@ -95,14 +105,16 @@ def time_format(demand: Path) -> str:
         return ISO
     for cell in next(csv.reader(lines), []):
         if found := _STAMP.fullmatch(cell.strip()):
-            return _format_of(found)
+            return _format_of(found, math.gcd(start, slot_seconds))
     return ISO
 
 
-def _format_of(stamp: re.Match[str]) -> str:
+def _format_of(stamp: re.Match[str], step: int) -> str:
+    """Give the stamp's format, for times that are multiples of ``step`` seconds."""
     separator, seconds, offset = stamp.groups()
     if separator is None:
-        return "%Y-%m-%d"
+        return "%Y-%m-%d" if step % _DAY == 0 else "%Y-%m-%d %H:%M:%S"
+    seconds = seconds or step % _MINUTE
     suffix = offset if offset in ("", "+00:00", "+0000", "+00") else "Z"
     return f"%Y-%m-%d{separator}%H:%M{':%S' if seconds else ''}{suffix}"
 

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ddnn.errors import DdnnError
-from tasks.home import ddnn_home, file_lock
+from tasks.home import check_database, ddnn_home, file_lock
 from tasks.processes import ProcessMark
 
 EXPERIMENT = "ddnn"
@@ -48,12 +48,18 @@ def sweep_stale_runs() -> list[str]:
 
 
 def open_tracker() -> tuple[MlflowClient, str]:
-    """Give a client and the experiment's id."""
+    """Give a client and the experiment's id.
+
+    Raises:
+        TrackingError: The database is damaged or cannot be made, or the server refuses.
+    """
     uri = tracking_uri()
     root = ddnn_home() / "mlflow"
     with file_lock(root / "start.lock"):
         if uri.startswith("sqlite:///"):
-            _make_database(Path(uri.removeprefix("sqlite:///")))
+            path = Path(uri.removeprefix("sqlite:///"))
+            check_database(path, TrackingError)
+            _make_database(path)
         client = MlflowClient(uri, os.environ.get("MLFLOW_REGISTRY_URI") or uri)
         try:
             found = client.get_experiment_by_name(EXPERIMENT)

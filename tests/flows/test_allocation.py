@@ -83,6 +83,31 @@ def test_short_gaps_are_repaired_and_counted(
     assert "repaired in the demand: 2 missing slots, 1 empty cells" in str(summary)
 
 
+def test_the_demands_warnings_are_told(
+    frame: pd.DataFrame, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    frame.assign(vnf3=7.0).to_csv(tmp_path / "still.csv", index=False)
+
+    summary = allocate_file(tmp_path / "still.csv", tmp_path / "out.csv", tiny_bundle)
+
+    assert "\nwarning: constant series: vnf3;" in str(summary)
+
+
+def test_hourly_slots_that_begin_with_a_bare_date_keep_their_hours(
+    frame: pd.DataFrame, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    midnight = frame.iloc[1:].reset_index(drop=True)
+    assert midnight.loc[0, "time_utc"] == "2013-11-01 00:00:00"
+    midnight.loc[0, "time_utc"] = "2013-11-01"
+    midnight.to_csv(tmp_path / "mixed.csv", index=False)
+
+    allocate_file(tmp_path / "mixed.csv", tmp_path / "out.csv", tiny_bundle)
+
+    table = pd.read_csv(tmp_path / "out.csv")
+    assert table["time"].iloc[:2].tolist() == ["2013-11-01 04:00:00", "2013-11-01 05:00:00"]
+    assert table["time"].is_unique
+
+
 def test_long_gaps_are_refused_and_nothing_is_written(
     frame: pd.DataFrame, tiny_bundle: Path, tmp_path: Path
 ) -> None:

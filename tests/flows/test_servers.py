@@ -218,6 +218,17 @@ def test_a_server_that_ends_at_once_is_told_with_its_last_words(environment, mon
         pass
 
 
+def test_a_damaged_database_is_told_before_its_server_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("DDNN_HOME", str(tmp_path))
+    for name in ("PREFECT_API_URL", "PREFECT_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "prefect").mkdir()
+    (tmp_path / "prefect" / "prefect.db").write_bytes(b"no database" * 1000)
+    said = r"prefect\.db: the database is damaged"
+    with pytest.raises(ServerError, match=said), servers.prefect_server():
+        pass
+
+
 def test_a_wanted_port_is_given_when_it_is_free():
     port = free_port()
     assert free_port(port) == port

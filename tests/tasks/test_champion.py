@@ -49,12 +49,12 @@ def test_a_files_name_gives_a_name_that_a_registry_takes(path):
     assert not set(model_name(params)) & set("/: ()ä")
 
 
-def test_days_differ_by_demand_split_and_rule(tiny_stage, tmp_path):
+def test_days_differ_by_demand_and_split(tiny_stage, tmp_path):
     folder, params = tiny_stage.inputs["download"], tiny_stage.params
     days = judged_on(folder, params)
     assert judged_on(folder, changed(params, setting__w=0.9)) == days
     assert judged_on(folder, changed(params, split__test_days=1)) != days
-    assert judged_on(folder, changed(params, evaluate__l0=0.3)) != days
+    assert judged_on(folder, changed(params, evaluate__l0=0.3)) == days  # each has its own
     demand = read_demand(folder)
     write_demand(replace(demand, values=demand.values + 1), tmp_path)
     assert judged_on(tmp_path, params) != days

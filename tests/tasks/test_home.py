@@ -1,11 +1,16 @@
 """The state folder, the tools' environment, and who is still alive."""
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from ddnn.errors import DdnnError
 from tasks.addresses import announce, announced, withdraw
-from tasks.home import PROJECT_ROOT, ddnn_home, file_lock, tool_environment
+from tasks.home import PROJECT_ROOT, check_database, ddnn_home, file_lock, tool_environment
 from tasks.processes import ProcessMark
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +94,37 @@ def test_a_killed_process_lets_go_of_its_lock(monkeypatch, tmp_path):
     child.communicate()
     with file_lock(tmp_path / "lock"):
         pass
+
+
+@pytest.fixture
+def database(tmp_path):
+    path = tmp_path / "a #1.db"  # a name that a URI has to quote
+    with closing(sqlite3.connect(path)) as made, made:
+        made.execute("CREATE TABLE t (word TEXT)")
+        made.executemany("INSERT INTO t VALUES (?)", [("x" * 1000,)] * 100)
+    return path
+
+
+def test_a_sound_a_locked_and_a_missing_database_pass(database, tmp_path):
+    check_database(database, DdnnError)
+    check_database(tmp_path / "none.db", DdnnError)
+    assert not (tmp_path / "none.db").exists()
+    with closing(sqlite3.connect(database)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        writer.execute("BEGIN IMMEDIATE")
+        check_database(database, DdnnError)
+
+
+@pytest.mark.parametrize("damage", ["garbage", "cut", "overwritten"])
+def test_a_damaged_database_is_told_with_the_way_out(database, damage):
+    whole = database.read_bytes()
+    middle = len(whole) // 2
+    damaged = {
+        "garbage": b"no database" * 1000,
+        "cut": whole[:middle],
+        "overwritten": whole[:middle] + b"\xa5" * 8192 + whole[middle + 8192 :],
+    }[damage]
+    database.write_bytes(damaged)
+    with pytest.raises(DdnnError, match=r"a #1\.db: the database is damaged .*move it away"):
+        check_database(database, DdnnError)
+    assert database.read_bytes() == damaged

@@ -287,6 +287,15 @@ def test_an_unreachable_tracker_is_one_line(home, monkeypatch):
         tracking.prepare()
 
 
+def test_a_damaged_database_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("DDNN_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "mlflow.db").write_bytes(b"no database" * 1000)
+    with pytest.raises(tracking.TrackingError, match=r"mlflow\.db: the database is damaged"):
+        tracking.prepare()
+
+
 def test_load_params_agrees_with_the_names():
     params = load_params(ROOT / "params.yaml")
     assert rules.model_name(params) == "ddnn.city49.eq3.cu1.co1.N6"

@@ -27,8 +27,15 @@ def test_milano_split_has_720_test_slots_and_the_papers_714() -> None:
     assert split(30 * 144, paper=True).test == range(25 * 144 + 6, 30 * 144)
 
 
+def test_a_single_labelled_slot_is_refused_before_any_training() -> None:
+    with pytest.raises(DemandError, match="two labelled slots"):
+        split_by_days(40, 86400, 6, 5, 2, 1, False)
+    assert len(split_by_days(40, 86400, 6, 5, 3, 1, False).validation_fit) == 2
+
+
 @given(
-    days=st.tuples(*[st.integers(1, 4)] * 3),
+    # Two days to label: a gate cannot learn from the one slot that a day may be.
+    days=st.tuples(st.integers(1, 4), st.integers(2, 4), st.integers(1, 4)),
     N=st.integers(1, 40),
     slot_seconds=st.sampled_from([60, 420, 600, 3600, 5000, 86399, 86400]),
     spare=st.integers(1, 50),

@@ -97,10 +97,30 @@ def test_times_are_written_as_the_demand_writes_them(
 ) -> None:
     (tmp_path / "demand.csv").write_text(f"time,a\n{row}\n")
 
-    assert time_format(tmp_path / "demand.csv") == expected
+    assert time_format(tmp_path / "demand.csv", 1383264000, 86_400) == expected
+
+
+@pytest.mark.parametrize(
+    ("row", "start", "slot_seconds", "expected"),
+    [
+        ("2013-11-01", 1383264000, 3600, "%Y-%m-%d %H:%M:%S"),
+        ("2013-11-01", 1383264000, 129_600, "%Y-%m-%d %H:%M:%S"),
+        ("2013-11-01", 1383264000, 604_800, "%Y-%m-%d"),
+        ("2013-11-01 00:00", 1383264000, 30, "%Y-%m-%d %H:%M:%S"),
+        ("2013-11-01 00:00", 1383264030, 60, "%Y-%m-%d %H:%M:%S"),
+        ("2013-11-01T00:00Z", 1383264000, 30, ISO),
+        ("2013-11-01 00:00", 1383264000, 600, "%Y-%m-%d %H:%M"),
+    ],
+)
+def test_no_two_slots_are_written_alike(
+    tmp_path: Path, row: str, start: int, slot_seconds: int, expected: str
+) -> None:
+    (tmp_path / "demand.csv").write_text(f"time,a\n{row},1.5\n")
+
+    assert time_format(tmp_path / "demand.csv", start, slot_seconds) == expected
 
 
 def test_times_for_parquet_are_written_as_iso(tmp_path: Path) -> None:
     (tmp_path / "demand.parquet").write_bytes(b"PAR1\xff\x00\n\xfe")
 
-    assert time_format(tmp_path / "demand.parquet") == ISO
+    assert time_format(tmp_path / "demand.parquet", 1383264000, 86_400) == ISO
