@@ -10,7 +10,8 @@ Writes
 - ``gate.parquet``: costs and benefit on the labelled days, and the deployed gate's probability.
 
 evaluation.json (null where something does not apply; C is the mean over slots of the hard cost,
-summed over the VNFs, on scaled demand; intervals come from a paired block bootstrap over days)::
+summed over the VNFs, on scaled demand, of what is served: never less than 0 in the user's units;
+intervals come from a paired block bootstrap over days)::
 
     demand      name, sha256 (of demand.parquet), vnfs, slots, slot_seconds, unit, timezone
     setting     the settings that all stages share
@@ -43,7 +44,8 @@ summed over the VNFs, on scaled demand; intervals come from a paired block boots
     benefit     of the cloud, C_L - C_R: mean, quantiles, local_better, local_not_worse,
                 local_to_remote, critical (b* of the deployed L0, from the labelled days),
                 rank_correlation.<curve> of score and benefit
-    latency     f0_ms, f1_ms, f2_ms, rtt_ms, local_ms, remote_ms, rules.<name>.{rule_ms, macs}
+    latency     f0_ms, f1_ms, f2_ms, rtt_ms, local_ms, remote_ms,
+                rules.<name>.{rule_ms, macs, reads_local (F1 runs for what is sent away, too)}
     size        F0, F1, F2, deepcog, gates.<name>: parameters, macs; bytes: latent, window,
                 newest, answer
     validation.<system>

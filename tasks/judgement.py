@@ -138,11 +138,10 @@ class Judgement:
         self, rule: str, point: dict[str, Any], gate_l0: float | None = None
     ) -> dict[str, Any]:
         work = self.rule_work.get(rule, RuleWork())
-        rule_ms = work.time_ms(self.work)
         return point | {
             "gate_L0": gate_l0,
             "latency_ms": expected_latency_ms(point["L"]),
-            "latency_with_rule_ms": expected_latency_ms(point["L"], rule_ms=rule_ms),
+            "latency_with_rule_ms": work.latency_ms(self.work, point["L"]),
         }
 
     def _rules(self) -> dict[str, Any]:
@@ -266,7 +265,11 @@ class Judgement:
             "local_ms": times.local_ms,
             "remote_ms": times.remote_ms,
             "rules": {
-                name: {"rule_ms": work.time_ms(self.work), "macs": work.macs(self.work)}
+                name: {
+                    "rule_ms": work.time_ms(self.work),
+                    "macs": work.macs(self.work),
+                    "reads_local": work.reads_local,
+                }
                 for name, work in self.rule_work.items()
             },
         }
@@ -295,7 +298,10 @@ def _works(exits: Exits, rules: RuleSet) -> tuple[Work, dict[str, RuleWork]]:
     for name in rules.uncertainty:
         added[name] = RuleWork(passes=int(name.removeprefix("uncertainty_b")))
     for name, gates in rules.gates.items():
-        added[name] = RuleWork(gate_macs=gate_size(next(iter(gates.values())).gate)["macs"])
+        gate = next(iter(gates.values())).gate
+        added[name] = RuleWork(
+            gate_macs=gate_size(gate)["macs"], reads_local=gate.plan.feature == "local"
+        )
     return work, added
 
 

@@ -21,6 +21,7 @@ from ddnn.errors import ArtefactError
 from ddnn.evaluation.points import SHARES
 from ddnn.evaluation.summary import caption, cost_rows, setting_line, summary
 from ddnn.evaluation.wording import (
+    cost_text,
     deployed,
     findings,
     headline,
@@ -188,6 +189,7 @@ def _html(read: _Read, params: Params, pictures: dict[str, bytes]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["cost"] = cost_text
     environment.filters["percent"] = percent
     environment.filters["rule"] = rule_name
     header, rows = cost_rows(evaluation)
@@ -207,6 +209,7 @@ def _html(read: _Read, params: Params, pictures: dict[str, bytes]) -> str:
         placement=read.placement,
         params=params,
         settings=_settings(params),
+        deepcog=_deepcog(params),
         setting=setting_line(evaluation["setting"]),
         images={name: _data_uri(png) for name, png in pictures.items()},
     )
@@ -235,11 +238,29 @@ def _effort(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
                 "C": point["C"],
                 "latency_ms": point["latency_ms"],
                 "with_rule_ms": point["latency_with_rule_ms"],
-                "macs": works[name]["macs"],
+                "macs": _rule_macs(evaluation, name, point["L"]),
                 "sent": (1 - point["L"]) * evaluation["size"]["bytes"]["latent"],
             }
         )
     return rows
+
+
+def _rule_macs(evaluation: dict[str, Any], name: str, local_share: float) -> int:
+    """Count the rule's MACs a decision, with an F1 that it needs for what it sends away."""
+    work = evaluation["latency"]["rules"][name]
+    unused = (1 - local_share) * evaluation["size"]["F1"]["macs"] if work["reads_local"] else 0
+    macs: int = round(work["macs"] + unused)
+    return macs
+
+
+def _deepcog(params: Params) -> str:
+    """Say what network stands for DeepCog."""
+    preset = params.deepcog.preset
+    if preset == "deepcog_original":
+        return "the public DeepCog network"
+    if preset in (None, params.train.preset):
+        return "the DDNN's own layers trained with w = 0"
+    return f"the layers of the preset {preset}, not the DDNN's own, trained with w = 0"
 
 
 def _settings(params: Params) -> list[tuple[str, str]]:

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 class Days:
-    """Some days with all that was allocated on them; allocations (K, M) are scaled."""
+    """Some days with all that was served on them; allocations (K, M) are scaled."""
 
     def __init__(
         self,
@@ -61,7 +61,12 @@ class Systems:
         """Allocate on the target slots with every system."""
         D, d = self.prepared.windows(targets)
         cost = self.prepared.cost
-        samples = gather(self.exits, D, d, np.asarray(targets), cost, self.needs_latent)
+
+        def cost_of_served(y: Array, d: Array) -> Array:
+            return cost(self._served(y), d)
+
+        # y_L in the samples stays as it is: rules read it before anything is served.
+        samples = gather(self.exits, D, d, np.asarray(targets), cost_of_served, self.needs_latent)
         threshold = self.rules.threshold(self.rule, self.l0)
         local = decide(self.rules.rule(self.rule, self.l0).score(samples), threshold)
         at_edge, in_cloud = samples.local.astype(np.float64), samples.remote.astype(np.float64)
@@ -72,7 +77,14 @@ class Systems:
             "last_value_headroom": self.headroom.allocate(D),
             "system": np.where(local[:, None], at_edge, in_cloud),
         }
-        return Days(samples, allocations, local, self.prepared)
+        served = {name: self._served(y) for name, y in allocations.items()}
+        return Days(samples, served, local, self.prepared)
+
+    def _served(self, y: Array) -> Array:
+        """Give what ``ddnn allocate`` writes for scaled y (K, M): never less than 0 in units."""
+        zero = self.prepared.scaling.scale(np.zeros(y.shape[-1]))
+        # Rounded as the demand is, lest a demand of 0 lie a hair above an allocation of 0.
+        return np.maximum(y, zero.astype(np.float32))
 
     def label_days(self, stage: Stage) -> pd.DataFrame:
         """Give the labelled slots with their costs, and what the deployed gate says of them."""

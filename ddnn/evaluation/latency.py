@@ -59,27 +59,33 @@ class RuleWork:
     gate_macs: int = 0
     passes: int = 0
     """Extra passes through F0 and F1, with dropout on (B of the Uncertainty Rule)."""
-
-    @property
-    def needs_local_exit(self) -> bool:
-        """Whether F1 runs before it is known that the slot stays at the edge."""
-        return self.passes > 0
+    reads_local: bool = False
+    """Whether the rule reads y_L, so that F1 runs for the slots that it sends away, too."""
 
     def macs(self, work: Work) -> int:
         """MACs that the rule itself adds to every decision."""
         return self.gate_macs + self.passes * (work.f0 + work.f1)
 
     def time_ms(self, work: Work, times: Times = PAPER_TIMES) -> float:
-        """Time of the rule itself, run before the layers, one pass after the other.
+        """Time of the rule itself, one pass after the other, without F0 and F1 of the decision.
 
         The paper gives no time for a gate: it is taken at F0's time per MAC.
         """
         gate = times.f0_ms * self.gate_macs / work.f0 if work.f0 else 0.0
         return gate + self.passes * times.local_ms
 
+    def unused_f1(self, local_share: float) -> float:
+        """Share of the decisions for which F1 ran, though they were sent to the cloud."""
+        return 1.0 - local_share if self.reads_local else 0.0
+
+    def latency_ms(self, work: Work, local_share: float, times: Times = PAPER_TIMES) -> float:
+        """Mean time of a decision, with the rule's own work and an F1 that it reads."""
+        extra = self.time_ms(work, times) + self.unused_f1(local_share) * times.f1_ms
+        return expected_latency_ms(local_share, times, extra)
+
     def edge_macs(self, work: Work, local_share: float) -> float:
         """MACs at the edge for one decision: the rule, F0, and F1 where it runs."""
-        runs_f1 = 1.0 if self.needs_local_exit else local_share
+        runs_f1 = local_share + self.unused_f1(local_share)
         return self.macs(work) + work.f0 + runs_f1 * work.f1
 
 

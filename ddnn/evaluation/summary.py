@@ -7,6 +7,7 @@ from ddnn.evaluation.systems import SYSTEMS
 from ddnn.evaluation.wording import (
     SYSTEM_NAMES,
     Evaluation,
+    cost_text,
     deployed,
     headline,
     last_value_verdict,
@@ -41,7 +42,7 @@ def cost_rows(evaluation: Evaluation) -> tuple[tuple[str, ...], list[tuple[str, 
         rows.append(
             (
                 SYSTEM_NAMES[name] + star,
-                f"{row['C']:.3f}",
+                cost_text(row["C"]),
                 _interval(row["C_low"], row["C_high"]),
                 _change(row["ratio_to"].get("last_value_headroom")),
                 _units(row["cost_in_units"]),
@@ -126,7 +127,7 @@ def _units(cost: float) -> str:
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "-" if low is None or high is None else f"[{low:.3f}, {high:.3f}]"
+    return "-" if low is None or high is None else f"[{cost_text(low)}, {cost_text(high)}]"
 
 
 def _change(ratio: dict[str, float | None] | None) -> str:

@@ -12,6 +12,9 @@ Evaluation = dict[str, Any]
 MISS = 0.05
 """A share of local decisions further than this from what was asked for is called a miss."""
 
+SMALL_COST = 0.1
+"""Costs below this, such as squared errors, are told with more than three decimals."""
+
 SYSTEM_NAMES = {
     "local": "local exit",
     "remote": "remote exit",
@@ -65,6 +68,11 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def cost_text(cost: float) -> str:
+    """Spell a cost: three decimals, but four significant digits where those would tell little."""
+    return f"{cost:#.4g}" if 0 < abs(cost) < SMALL_COST else f"{cost:.3f}"
+
+
 def more_or_less(ratio: dict[str, float | None]) -> str:
     """Spell a ratio of costs with its interval: ``6.2 % more [4.0, 8.1]``."""
     value, low, high = ratio["value"], ratio["low"], ratio["high"]
@@ -84,7 +92,7 @@ def headline(evaluation: Evaluation) -> str:
     best, systems = evaluation["cheapest"], evaluation["systems"]
     text = (
         f"The cheapest of {len(systems)} is {_the(best['system'])}, at a cost of "
-        f"{best['C']:.3f} a slot"
+        f"{cost_text(best['C'])} a slot"
     )
     if best["same_as"]:
         text += f" (the same decisions as {_in_line([_the(name) for name in best['same_as']])})"
@@ -107,7 +115,7 @@ def deployed(evaluation: Evaluation) -> str:
     text = (
         f"The deployed system ({rule_name(point['rule'])}) was asked to take at least "
         f"{percent(point['L0'])} of the decisions at the edge and took {percent(point['L'], 1)}, "
-        f"at a cost of {point['C']:.3f} a slot: "
+        f"at a cost of {cost_text(point['C'])} a slot: "
         f"{more_or_less(point['ratio_to_remote'])} than asking the cloud every time. "
         f"By the paper's times a decision takes {point['latency_ms']:.1f} ms instead of "
         f"{latency['remote_ms']:.1f} ms"
@@ -125,7 +133,7 @@ def last_value_verdict(evaluation: Evaluation) -> str:
         for said in ("loses", "even", "wins")
     }
     baseline = systems["last_value_headroom"]["C"]
-    rule = f"the last value plus a constant per VNF (cost {baseline:.3f})"
+    rule = f"the last value plus a constant per VNF (cost {cost_text(baseline)})"
     if "open" in verdicts.values():
         text = f"Too few days to judge the paper's layers against {rule}. "
     elif len(by["loses"]) == len(verdicts):
@@ -190,6 +198,8 @@ def _remote_better(evaluation: Evaluation) -> list[Finding]:
 
 def _share(evaluation: Evaluation) -> list[Finding]:
     point = evaluation["deployed"]
+    if point["rule"] in ("cloud", "edge"):  # no threshold of theirs could keep a share
+        return []
     promise = "A threshold that was fixed beforehand keeps the share asked for."
     text = f"Asked for at least {percent(point['L0'])}, it gave {percent(point['L'], 1)}."
     return [Finding(promise, abs(point["L"] - point["L0"]) <= MISS, text)]
@@ -253,11 +263,25 @@ def _starving(evaluation: Evaluation) -> list[Finding]:
     worst = max(rates, key=lambda name: rates[name])
     if rates[worst] <= 0.5:
         return []
-    text = (
-        f"{_the(worst).capitalize()} gives less than the demand in {percent(rates[worst])} of all "
-        "cases: at this price of a violation, giving up pays."
-    )
+    text = f"{_opening(worst)} gives less than the demand in {percent(rates[worst])} of all cases."
+    beaten = _served_at_more(evaluation, worst)
+    if evaluation["setting"]["cost"] == "eq3" and beaten is not None:
+        text += (
+            f" At this price of a violation, giving up pays: it costs less than {_the(beaten)}, "
+            f"which does so in {percent(rates[beaten])}."
+        )
     return [Finding("The demand is served.", False, text)]
+
+
+def _served_at_more(evaluation: Evaluation, starving: str) -> str | None:
+    """Name the cheapest system that serves more than half of the cases and yet costs more."""
+    systems = evaluation["systems"]
+    dearer = [
+        name
+        for name, system in systems.items()
+        if system["violation_rate"] < 0.5 and system["C"] > systems[starving]["C"]
+    ]
+    return min(dearer, key=lambda name: systems[name]["C"], default=None)
 
 
 def _below_one(ratio: dict[str, float | None]) -> bool | None:
@@ -284,6 +308,11 @@ def _tidy(number: float) -> str:
 def _the(name: str) -> str:
     named = name in ("deepcog", "last_value_headroom")
     return SYSTEM_NAMES[name] if named else f"the {SYSTEM_NAMES[name]}"
+
+
+def _opening(name: str) -> str:
+    """Name a system at the start of a sentence."""
+    return _the(name).replace("the ", "The ", 1)
 
 
 def _in_line(words: list[str]) -> str:

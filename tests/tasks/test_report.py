@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from tasks.report import _deepcog, _rule_macs
+
 
 @pytest.fixture(scope="session")
 def report(pipeline):
@@ -29,6 +31,30 @@ def test_the_report_says_what_the_numbers_say(pipeline, html):
     assert evaluation["demand"]["sha256"] in html
     lost = "loses" in evaluation["against_last_value"].values()
     assert ('class="verdict lost"' in html) == lost
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        (None, "the DDNN's own layers trained"),
+        ("paper", "the DDNN's own layers trained"),
+        ("table3", "the layers of the preset table3, not the DDNN's own"),
+        ("deepcog_original", "the public DeepCog network"),
+    ],
+)
+def test_deepcog_is_called_by_its_preset(pipeline, preset, said):
+    assert pipeline.params.train.preset == "paper"
+    group = pipeline.params.deepcog.model_copy(update={"preset": preset})
+    assert _deepcog(pipeline.params.model_copy(update={"deepcog": group})).startswith(said)
+
+
+def test_an_f1_read_for_nothing_counts_as_the_rules_work(pipeline):
+    evaluation = json.loads((pipeline.root / "evaluate" / "evaluation.json").read_text())
+    works, f1 = evaluation["latency"]["rules"], evaluation["size"]["F1"]["macs"]
+    assert {name for name in works if works[name]["reads_local"]} == {"optimized_local"}
+    own = {name: work["macs"] for name, work in works.items()}
+    assert _rule_macs(evaluation, "optimized_local", 0.5) == round(own["optimized_local"] + f1 / 2)
+    assert _rule_macs(evaluation, "uncertainty_b2", 0.5) == own["uncertainty_b2"]
 
 
 def test_the_demand_and_its_repairs_are_told(html):

@@ -42,7 +42,24 @@ def test_a_rules_own_work_counts():
     gate, passes = RuleWork(gate_macs=50), RuleWork(passes=10)
     assert gate.edge_macs(work, 0.0) == 150  # F1 is skipped when it offloads
     assert gate.edge_macs(work, 1.0) == 160
-    assert passes.edge_macs(work, 0.0) == 11 * 110
+    assert passes.edge_macs(work, 0.0) == 10 * 110 + 100  # the perturbed passes, and F0
+    assert passes.edge_macs(work, 0.5) == 10 * 110 + 100 + 5
     assert gate.time_ms(work) == pytest.approx(0.05)
     assert passes.time_ms(work) == pytest.approx(2.2)
     assert cloud_macs(work, 0.25) == 750
+
+
+def test_a_gate_on_the_local_exit_needs_f1_for_all():
+    work = Work(f0=100, f1=10, f2=1000)
+    gate = RuleWork(gate_macs=50, reads_local=True)
+    assert [gate.edge_macs(work, share) for share in (0.0, 0.5, 1.0)] == [160, 160, 160]
+    for share, unused in ((0.0, 0.12), (0.75, 0.03), (1.0, 0.0)):
+        expected = expected_latency_ms(share) + 0.05 + unused
+        assert gate.latency_ms(work, share) == pytest.approx(expected)
+
+
+def test_passes_are_timed_before_the_decision():
+    work = Work(f0=100, f1=10, f2=1000)
+    passes = RuleWork(passes=10)
+    assert passes.latency_ms(work, 0.3) == pytest.approx(expected_latency_ms(0.3) + 2.2)
+    assert RuleWork().latency_ms(work, 0.3) == expected_latency_ms(0.3)

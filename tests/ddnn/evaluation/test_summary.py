@@ -32,6 +32,14 @@ def test_the_table_does_without_intervals(make_evaluation):
     assert "[" not in cost_table(evaluation).split("---\n")[1].split("\n\n")[0]
 
 
+def test_small_costs_keep_their_digits_in_the_table(make_evaluation):
+    names = ("local", "remote", "deepcog", "last_value", "system")
+    evaluation = make_evaluation(**dict.fromkeys(names, 0.0081234))
+    table = cost_table(evaluation)
+    assert "0.008123  [0.007717, 0.008530]" in table
+    assert max(map(len, table.split("\n"))) <= 100
+
+
 def test_the_summary_is_small_and_finite(make_evaluation):
     found = summary(make_evaluation(reached=0.4))
     assert found["local_share"] == {"asked": 0.5, "reached": 0.4}

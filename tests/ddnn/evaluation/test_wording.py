@@ -1,6 +1,7 @@
 import pytest
 
 from ddnn.evaluation.wording import (
+    cost_text,
     deployed,
     findings,
     headline,
@@ -89,6 +90,47 @@ def test_giving_up_on_demand_is_told(make_evaluation):
     evaluation = make_evaluation()
     evaluation["systems"]["local"]["violation_rate"] = 0.8
     assert _by_promise(evaluation)["The demand is served."] is False
+    assert _served(evaluation) == "The local exit gives less than the demand in 80 % of all cases."
+
+
+def _served(evaluation):
+    promise = "The demand is served."
+    return next(found.text for found in findings(evaluation) if found.promise == promise)
+
+
+def test_giving_up_pays_only_where_serving_costs_more(make_evaluation):
+    evaluation = make_evaluation(deepcog=1.9)
+    evaluation["systems"]["deepcog"]["violation_rate"] = 0.8
+    said = _served(evaluation)
+    assert said.startswith("DeepCog gives less than the demand in 80 % of all cases. ")
+    assert said.endswith(
+        "giving up pays: it costs less than the remote exit, which does so in 4 %."
+    )
+    for row in evaluation["systems"].values():
+        row["violation_rate"] = max(row["violation_rate"], 0.6)
+    assert "giving up" not in _served(evaluation)
+
+
+def test_giving_up_is_no_matter_of_price_in_other_costs(make_evaluation):
+    evaluation = make_evaluation(local=1.0)
+    evaluation["systems"]["local"]["violation_rate"] = 0.8
+    evaluation["setting"]["cost"] = "eq1"
+    assert "giving up" not in _served(evaluation)
+
+
+@pytest.mark.parametrize("rule", ["cloud", "edge"])
+def test_bounds_have_no_threshold_to_keep(make_evaluation, rule):
+    evaluation = make_evaluation(reached=float(rule == "edge"))
+    evaluation["deployed"] |= {"rule": rule, "equal_share": None}
+    assert not any("threshold that was fixed" in promise for promise in _by_promise(evaluation))
+
+
+def test_small_costs_keep_their_digits(make_evaluation):
+    assert [cost_text(cost) for cost in (12.3456, 0.1, 0.0)] == ["12.346", "0.100", "0.000"]
+    assert [cost_text(cost) for cost in (0.0081234, 0.006)] == ["0.008123", "0.006000"]
+    evaluation = make_evaluation(last_value=0.0061234)
+    assert "a cost of 0.006123 a slot" in headline(evaluation)
+    assert "(cost 0.006123)" in last_value_verdict(evaluation)
 
 
 def test_findings_do_without_a_gate(make_evaluation):
