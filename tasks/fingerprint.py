@@ -70,7 +70,7 @@ def code_digest(module: str, root: Path) -> str:
 
 
 @cache
-def library_versions() -> dict[str, str]:
+def installed_releases() -> dict[str, str]:
     """Give the installed release of each library that decides bytes."""
     return {name: metadata.version(name) for name in _LIBRARIES}
 

@@ -101,7 +101,7 @@ def made_of(
         "inputs": {name: verify_folder(inputs[name]) for name in spec.inputs},
         "sources": _sources(params) if spec.name == "download" else {},
         "code": fingerprint.code_digest(spec.module, PROJECT_ROOT),
-        "libraries": fingerprint.library_versions(),
+        "libraries": fingerprint.installed_releases(),
         "arithmetic": how.to_dict(),
     }
 
