@@ -31,7 +31,7 @@ class Arithmetic:
         return cls(
             threads=1,
             dtype="bfloat16" if amx else "float32",
-            memory_format="channels_last_3d" if amx else "contiguous",
+            memory_format="contiguous",
             cpu=f"{platform.machine()} {model}{' amx' if amx else ''}",
         )
 

@@ -211,6 +211,37 @@ class ScheduleParams(_Group):
     new_days: Annotated[int, Field(ge=0)]
 
 
+class SnapshotParams(_Group):
+    """Figs. 5a and 5b: a gate that is looked at while it learns the training samples."""
+
+    l0: Share
+    late_epoch: Annotated[int, Field(ge=2)]
+
+
+Overrides = dict[str, Any]
+"""Dotted keys (``setting.c_u``) with the values that they take."""
+
+
+class PaperParams(_Group):
+    """The paper's experiment: what differs from the groups above, by dotted name."""
+
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    demand: str
+    """One of ``demands``."""
+    demands: dict[str, Overrides]
+    common: Overrides
+    """For all settings."""
+    settings: Annotated[dict[str, Overrides], Field(min_length=1)]
+    """By name; the name says which figures have it."""
+    gate_snapshots: SnapshotParams
+
+    @model_validator(mode="after")
+    def _the_demand_is_named(self) -> Self:
+        if self.demand not in self.demands:
+            raise ValueError(f"paper.demand must be one of {', '.join(self.demands)}")
+        return self
+
+
 class Params(_Group):
     """All of params.yaml."""
 
@@ -224,6 +255,7 @@ class Params(_Group):
     offloader: OffloaderParams
     evaluate: EvaluateParams
     schedule: ScheduleParams
+    paper: PaperParams
 
     @model_validator(mode="after")
     def _the_deployed_rule_exists(self) -> Self:
@@ -246,7 +278,7 @@ class Params(_Group):
         return self
 
 
-def load_params(path: Path, overrides: dict[str, Any] | None = None) -> Params:
+def load_params(path: Path, overrides: Overrides | None = None) -> Params:
     """Read and check params.yaml.
 
     Args:
@@ -263,8 +295,20 @@ def load_params(path: Path, overrides: dict[str, Any] | None = None) -> Params:
     if not isinstance(values, dict):
         raise ParamsError(f"{path}: expected groups of settings, found {type(values).__name__}")
     for dotted, value in (overrides or {}).items():
-        _override(values, dotted, value)
+        _override(values, dotted, value, "--set")
     return parse_params(values, where=str(path))
+
+
+def change_params(params: Params, overrides: Overrides, where: str) -> Params:
+    """Give other settings: ``overrides`` replace those of ``params``.
+
+    Raises:
+        ParamsError: A key is unknown or a value out of range; ``where`` names the place.
+    """
+    values = params.model_dump(mode="json")
+    for dotted, value in overrides.items():
+        _override(values, dotted, value, where)
+    return parse_params(values, where)
 
 
 def parse_params(values: dict[str, Any], where: str = "params") -> Params:
@@ -275,15 +319,15 @@ def parse_params(values: dict[str, Any], where: str = "params") -> Params:
         raise ParamsError(f"{where}: {_first_fault(error)}") from error
 
 
-def _override(values: dict[str, Any], dotted: str, value: Any) -> None:
+def _override(values: dict[str, Any], dotted: str, value: Any, where: str) -> None:
     *groups, last = dotted.split(".")
     place = values
     for depth, group in enumerate(groups, start=1):
         place = place.get(group)  # type: ignore[assignment]
         if not isinstance(place, dict):
-            raise ParamsError(f"--set {dotted}: there is no group {'.'.join(groups[:depth])}")
+            raise ParamsError(f"{where} {dotted}: there is no group {'.'.join(groups[:depth])}")
     if last not in place:
-        raise ParamsError(f"--set {dotted}: unknown setting; known here: {', '.join(place)}")
+        raise ParamsError(f"{where} {dotted}: unknown setting; known here: {', '.join(place)}")
     place[last] = value
 
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ddnn.errors import ModelError
 from ddnn.grid import Grid
+from ddnn.nets.layers import Convolution, Dropout
 from ddnn.nets.presets import Conv, Preset
 from ddnn.nets.volume import cell_sources, to_volume
 
@@ -37,7 +38,7 @@ class Exits(nn.Module):
         channels = preset.latent[-1].filters
         self.F0 = _convolutions(1, preset.latent)
         if preset.edge_dropout:
-            self.F0.append(nn.Dropout(self.dropout))
+            self.F0.append(Dropout(self.dropout))
         if preset.local is not None:
             rate = self.dropout if preset.edge_dropout else None
             self.F1 = _dense(channels * volume, preset.local, vnfs, rate)
@@ -114,7 +115,7 @@ class Exits(nn.Module):
         left = iter(masks)
         values = self.volume(D)
         for layer in (*self.F0, *self.F1):
-            if isinstance(layer, nn.Dropout):
+            if isinstance(layer, Dropout):
                 values = values * next(left) / (1 - self.dropout)
             else:
                 values = layer(values)
@@ -150,20 +151,22 @@ def _convolutions(
         layers.extend(_same(channels, conv))
         layers.append(nn.ReLU())
         if dropout is not None:
-            layers.append(nn.Dropout(dropout))
+            layers.append(Dropout(dropout))
         channels = conv.filters
     return layers
 
 
 def _same(channels: int, conv: Conv) -> list[nn.Module]:
+    # Of a single channel torch's own gradient is the quicker one.
+    kind = nn.Conv3d if channels == 1 else Convolution
     if conv.kernel % 2:
-        return [nn.Conv3d(channels, conv.filters, conv.kernel, padding=conv.kernel // 2)]
+        return [kind(channels, conv.filters, conv.kernel, padding=conv.kernel // 2)]
     # An even kernel pads one more behind than before, as Keras does. torch's padding="same" would
     # do likewise, with a warning each time.
     before, behind = (conv.kernel - 1) // 2, conv.kernel // 2
     return [
         nn.ConstantPad3d((before, behind) * 3, 0.0),
-        nn.Conv3d(channels, conv.filters, conv.kernel),
+        kind(channels, conv.filters, conv.kernel),
     ]
 
 
@@ -173,7 +176,7 @@ def _dense(inputs: int, hidden: tuple[int, ...], outputs: int, rate: float | Non
         layers.append(nn.Linear(inputs, size))
         layers.append(nn.ReLU())
         if rate is not None:
-            layers.append(nn.Dropout(rate))
+            layers.append(Dropout(rate))
         inputs = size
     layers.append(nn.Linear(inputs, outputs))
     return layers

@@ -18,7 +18,11 @@ from ddnn.training import EpochRecord, History, Windows, train_exits
 
 VNFS, N = 4, 3
 PLAIN = Arithmetic(1, "float32", "contiguous", "any")
-ARITHMETICS = [PLAIN, Arithmetic(1, "bfloat16", "channels_last_3d", "any")]
+ARITHMETICS = [
+    PLAIN,
+    Arithmetic(1, "bfloat16", "contiguous", "any"),
+    Arithmetic(1, "bfloat16", "channels_last_3d", "any"),
+]
 SURROGATE = SurrogateParams(name="ramp", width=0.1, pull=0.5)
 PARAMS = TrainParams(
     preset="paper",

@@ -1,0 +1,76 @@
+"""The quick layers give what torch's own give."""
+
+import pytest
+import torch
+from torch import nn
+
+from ddnn.nets.layers import Convolution, Dropout
+
+SHAPES = [(70, 6, 4, 5, 5), (3, 4, 25, 7, 7)]  # more samples than one part holds; a long window
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_gradients_in_bf16_are_those_of_torch(shape: tuple[int, ...], kernel: int) -> None:
+    torch.manual_seed(0)
+    ours = Convolution(shape[1], 3, kernel, padding=kernel // 2)
+    theirs = nn.Conv3d(shape[1], 3, kernel, padding=kernel // 2)
+    theirs.load_state_dict(ours.state_dict())
+    x, target = torch.randn(shape), torch.randn(shape[0], 3, *shape[2:])
+    gradients = []
+    for layer, low in ((ours, True), (theirs, False)):
+        values = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=low):
+            y = layer(values)
+        assert y.dtype == (torch.bfloat16 if low else torch.float32)
+        (y.float() * target).sum().backward()
+        gradients.append([values.grad, layer.weight.grad, layer.bias.grad])
+    for got, exact in zip(*gradients, strict=True):
+        assert got.dtype == torch.float32
+        # bf16 keeps 8 bits: an error of some 2 ** -8 of the gradients' size.
+        assert (got - exact).norm() / exact.norm() < 0.01
+
+
+def test_convolution_in_float32_is_that_of_torch_to_the_bit() -> None:
+    torch.manual_seed(0)
+    ours = Convolution(4, 3, 3, padding=1)
+    theirs = nn.Conv3d(4, 3, 3, padding=1)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 4, 3, 5, 5)
+    assert torch.equal(ours(x), theirs(x))
+    ours(x).sum().backward()
+    theirs(x).sum().backward()
+    assert torch.equal(ours.weight.grad, theirs.weight.grad)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    x = torch.ones(1000, 1001, dtype=dtype, requires_grad=True)
+    y = Dropout(rate)(x)
+    assert y.dtype == dtype
+    dropped = (y == 0).float().mean().item()
+    assert dropped == pytest.approx(rate, abs=5 * (rate * (1 - rate) / 1e6) ** 0.5)
+    kept = y[y != 0]
+    assert torch.all(kept == kept[0])
+    assert kept[0].item() == pytest.approx(
+        1 / (1 - rate), rel=1e-4 if x.dtype.itemsize > 2 else 4e-3
+    )
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())  # the gradient passes where the value did, scaled alike
+
+
+def test_masks_are_seeded_by_torch_and_differ_from_call_to_call() -> None:
+    layer, x = Dropout(0.3), torch.ones(8, 33)
+    torch.manual_seed(5)
+    first, second = layer(x), layer(x)
+    torch.manual_seed(5)
+    assert torch.equal(layer(x), first)
+    assert not torch.equal(first, second)
+
+
+def test_dropout_is_silent_in_evaluation_and_at_rate_zero() -> None:
+    x = torch.randn(4, 5)
+    assert torch.equal(Dropout(0.5).eval()(x), x)
+    assert torch.equal(Dropout(0.0)(x), x)
