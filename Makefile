@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN_ARGS = $(if $(DEMAND),--demand '$(DEMAND)') $(foreach pair,$(SET),--set '$(pair)')
 
-.PHONY: help setup run test repro ui schedule bench check doctor clean
+.PHONY: help setup run test repro paper ui schedule bench check doctor clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -29,14 +29,18 @@ test: $(READY)   ## all tests
 repro: $(READY)  ## the same through DVC
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro
 
+paper: $(READY)  ## the paper's experiment and its claims; DEMAND=city, FILE=file.csv, SETTING='fig4b ...' for a piece
+	@$(BIN)/ddnn paper $(if $(DEMAND),--demand '$(DEMAND)') $(if $(FILE),--file '$(FILE)') \
+		$(foreach name,$(SETTING),--setting '$(name)') $(foreach pair,$(SET),--set '$(pair)')
+
 ui: $(READY)     ## Prefect's and MLflow's pages on loopback
 	@$(BIN)/ddnn ui
 
 schedule: $(READY) ## retrain by schedule on a real Prefect server
 	@$(BIN)/ddnn schedule $(RUN_ARGS)
 
-bench: $(READY)  ## windows per second of training, by batch and number format
-	$(BIN)/python -m benchmarks.training --speed
+bench: $(READY)  ## training windows per second of the whole machine, against plain torch (ten minutes, idle)
+	$(BIN)/python -m benchmarks.training_speed
 
 dvc.yaml: $(READY) FORCE ## write dvc.yaml anew after a change of imports or stages
 	@$(BIN)/ddnn dvc-yaml

@@ -98,7 +98,7 @@ def train(order: dict[str, Any]) -> dict[str, Any]:
     params = load_params(ROOT / "params.yaml")
     demand = params.paper.demands["city49"]
     if order["demand"] != "None":
-        demand = {"download.source": "matrix", "download.matrix.path": order["demand"]}
+        demand = params.paper.demands["milano25"] | {"download.matrix.path": order["demand"]}
     changes = params.paper.settings[order["setting"]] | VARIATIONS[order["variation"]]
     params = change_params(params, demand | changes | {"setting.seed": order["seed"]}, "variation")
     with tempfile.TemporaryDirectory() as folder:

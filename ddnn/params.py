@@ -214,6 +214,8 @@ class ScheduleParams(_Group):
 class SnapshotParams(_Group):
     """Figs. 5a and 5b: a gate that is looked at while it learns the training samples."""
 
+    setting: str
+    """One of ``settings``; its first seed is looked at."""
     l0: Share
     late_epoch: Annotated[int, Field(ge=2)]
 
@@ -236,9 +238,11 @@ class PaperParams(_Group):
     gate_snapshots: SnapshotParams
 
     @model_validator(mode="after")
-    def _the_demand_is_named(self) -> Self:
+    def _names_are_known(self) -> Self:
         if self.demand not in self.demands:
             raise ValueError(f"paper.demand must be one of {', '.join(self.demands)}")
+        if self.gate_snapshots.setting not in self.settings:
+            raise ValueError("paper.gate_snapshots.setting must be one of paper.settings")
         return self
 
 

@@ -113,6 +113,48 @@ def ui() -> None:
 
 
 @app.command()
+def paper(
+    demand: Annotated[
+        str | None, typer.Option(help="One of paper.demands in params.yaml; `city` will do.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="The demand's file, where it is not in its place.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--setting", help="One of paper.settings, for a piece; may be given again."),
+    ] = None,
+    overrides: SetOption = None,
+) -> None:
+    """Run the paper's experiment, judge its claims and draw its figures and tables."""
+    from flows.paper import closing_words, run_paper
+    from tasks.paper import demand_name
+
+    params = _params(None, overrides)
+    published, tracked = run_paper(params, demand_name(params, demand), file, only or [])
+    print(closing_words(published, tracked))
+
+
+@app.command("paper-run")
+def paper_run(
+    setting: Annotated[str, typer.Argument(help="One of paper.settings.")],
+    seed: Annotated[str, typer.Argument(help="A seed, or `original`.")],
+) -> None:
+    """Run one of the experiment's pipelines (what `dvc repro` calls in experiments/paper)."""
+    from flows.dvc_door import run_paper_here
+
+    run_paper_here(f"{setting}-{seed}", _params(None, None))
+
+
+@app.command("paper-claims")
+def paper_claims() -> None:
+    """Judge the claims on what `ddnn paper-run` left (what `dvc repro` calls)."""
+    from flows.dvc_door import judge_paper_here
+
+    judge_paper_here(_params(None, None))
+
+
+@app.command()
 def rollback() -> None:
     """Make the previous champion of the current demand and setting champion again."""
     from flows.models import roll_back
@@ -122,10 +164,12 @@ def rollback() -> None:
 
 @app.command("dvc-yaml")
 def dvc_yaml() -> None:
-    """Write dvc.yaml from the stages' registry and the code's imports."""
-    from tasks.dvcfile import render
+    """Write both dvc.yaml from the stages' registry and the code's imports."""
+    from tasks.dvcfile import files
 
-    Path("dvc.yaml").write_text(render(Path.cwd()), encoding="utf-8")
+    for path, text in files(Path.cwd(), _params(None, None)).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 @app.command()

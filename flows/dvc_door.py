@@ -6,10 +6,11 @@ from pathlib import Path
 from ddnn.errors import ArtefactError, ParamsError
 from ddnn.params import Params
 from tasks.artefact import Reference, publish, read_manifest, verify_folder
-from tasks.dvcfile import OUTPUTS
+from tasks.dvcfile import OUTPUTS, PAPER
+from tasks.paper import paper_runs
 from tasks.processes import ProcessMark, end_with, parent_of
 from tasks.registry import BY_NAME, STAGES
-from tasks.runner import Workshop, run_stage
+from tasks.runner import Workshop, find_stages, run_stage
 
 
 def run_here(name: str, params: Params) -> None:
@@ -19,8 +20,9 @@ def run_here(name: str, params: Params) -> None:
         ParamsError: There is no such stage.
         ArtefactError: A stage that this one stands on has not run, or its outputs are altered.
     """
-    if name not in BY_NAME:
-        raise ParamsError(f"stage {name}: unknown; the stages are {', '.join(BY_NAME)}")
+    names = [spec.name for spec in STAGES]
+    if name not in names:
+        raise ParamsError(f"stage {name}: unknown; the stages are {', '.join(names)}")
     _end_with_dvc()
     here = Path(OUTPUTS)
     spec = BY_NAME[name]
@@ -32,6 +34,45 @@ def run_here(name: str, params: Params) -> None:
     publish(reference, here / name)
     if spec is STAGES[-1]:
         _track(params, here, reference)
+
+
+def run_paper_here(name: str, params: Params) -> None:
+    """Give one run of the paper's experiment, on ``paper.demand``, in experiments/paper/runs/NAME.
+
+    Raises:
+        ParamsError: There is no such run.
+        StageFailedError: A stage failed.
+    """
+    runs = {run.name: run for run in paper_runs(params, params.paper.demand)}
+    if name not in runs:
+        raise ParamsError(f"run {name}: unknown; the runs are {', '.join(runs)}")
+    _end_with_dvc()
+    run, workshop = runs[name], Workshop.open()
+    done: dict[str, Reference] = {}
+    for stage in run.stages:
+        folders = {before: done[before].folder for before in BY_NAME[stage].inputs}
+        done[stage] = run_stage(stage, run.params, folders, workshop)
+    place = PAPER / "runs" / name
+    for stage in done.keys() & {"evaluate", "snapshots"}:
+        publish(done[stage], place / stage)
+
+
+def judge_paper_here(params: Params) -> None:
+    """Judge the paper's claims on the runs that the store holds, in experiments/paper/results.
+
+    Raises:
+        ArtefactError: A run is not in the store.
+    """
+    _end_with_dvc()
+    from tasks.paper_files import publish_paper
+
+    demand, workshop = params.paper.demand, Workshop.open()
+    runs = paper_runs(params, demand)
+    references = {run.name: find_stages(run.stages, run.params, workshop) for run in runs}
+    for run in runs:
+        if len(references[run.name]) < len(run.stages):
+            raise ArtefactError(f"run {run.name}: not finished; run `dvc repro` in {PAPER}")
+    publish_paper(params, demand, runs, references, PAPER / "results")
 
 
 def _track(params: Params, here: Path, last: Reference) -> None:

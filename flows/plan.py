@@ -1,26 +1,19 @@
 """What a run would do: which stages are in the store, which would run, and for about how long."""
 
-from pathlib import Path
-
 from ddnn.params import Params
 from tasks.registry import STAGES
-from tasks.runner import Workshop, durations, key_of, made_of
+from tasks.runner import Workshop, durations, find_stages
 
 
 def plan_table(params: Params) -> str:
     """Give a line for each stage and the estimate, from this machine's last runs."""
     workshop = Workshop.open()
     known = durations(workshop.store)
-    found: dict[str, Path] = {}
+    found = find_stages([spec.name for spec in STAGES], params, workshop)
     lines: list[str] = []
     seconds, unknown = 0.0, 0
     for spec in STAGES:
-        reference = None
-        if all(name in found for name in spec.inputs):
-            key = key_of(made_of(spec, params, found, workshop.arithmetic))
-            reference = workshop.store.find(spec.name, key)
-        if reference is not None:
-            found[spec.name] = reference.folder
+        if spec.name in found:
             lines.append(f"  {spec.name:<14}finished, in the store")
             continue
         last = known.get(spec.name)

@@ -5,8 +5,10 @@ from typing import Any
 
 import yaml
 
+from ddnn.params import Params
 from tasks import fingerprint
-from tasks.registry import STAGES, StageSpec
+from tasks.paper import ORIGINAL, RUN_STAGES
+from tasks.registry import BY_NAME, SNAPSHOTS, STAGES, StageSpec
 
 OUTPUTS = "artefacts"
 _HEAD = """\
@@ -31,6 +33,24 @@ _PLOTS: list[dict[str, Any]] = [
 ]
 
 
+PAPER = Path("experiments/paper")
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what stands twice twice: DVC reads anchors, people do not."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def files(root: Path, params: Params) -> dict[Path, str]:
+    """Give the text of every dvc.yaml of a checkout, by its place in it."""
+    return {
+        Path("dvc.yaml"): render(root),
+        PAPER / "dvc.yaml": render_paper(root, params),
+    }
+
+
 def render(root: Path) -> str:
     """Write dvc.yaml's text for the code in a checkout."""
     content = {
@@ -38,7 +58,51 @@ def render(root: Path) -> str:
         "metrics": _METRICS,
         "plots": _PLOTS,
     }
-    return _HEAD + yaml.safe_dump(content, sort_keys=False, width=100)
+    return _HEAD + yaml.dump(content, Dumper=_Plain, sort_keys=False, width=100)
+
+
+def render_paper(root: Path, params: Params) -> str:
+    """Write the text of the paper's experiment: a matrix over its settings and seeds.
+
+    It stands apart: a matrix in the root would be read by every `dvc repro`.
+    """
+    settings, seeds = list(params.paper.settings), params.paper.seeds
+    specs = [BY_NAME[name] for name in RUN_STAGES] + [SNAPSHOTS]
+    code = sorted({path for spec in specs for path in fingerprint.code_files(spec.module, root)})
+    run = {
+        "wdir": "../..",
+        "deps": ["demand", *(path.as_posix() for path in code)],
+        "params": sorted({dotted for spec in specs for dotted in spec.params} | {"paper"}),
+    }
+    judged = fingerprint.code_files("tasks.paper_files", root)
+    content = {
+        "stages": {
+            "run": {
+                "matrix": {"setting": settings, "seed": seeds},
+                "cmd": "ddnn paper-run ${item.setting} ${item.seed}",
+                **run,
+                "outs": [f"{PAPER}/runs/${{item.setting}}-${{item.seed}}"],
+            },
+            ORIGINAL: {
+                "matrix": {"setting": settings},
+                "cmd": f"ddnn paper-run ${{item.setting}} {ORIGINAL}",
+                **run,
+                "outs": [f"{PAPER}/runs/${{item.setting}}-{ORIGINAL}"],
+            },
+            "claims": {
+                "wdir": "../..",
+                "cmd": "ddnn paper-claims",
+                "deps": [
+                    *(f"{PAPER}/runs/{name}-{seed}" for name in settings for seed in seeds),
+                    *(f"{PAPER}/runs/{name}-{ORIGINAL}" for name in settings),
+                    *(path.as_posix() for path in judged),
+                ],
+                "params": ["evaluate.bootstrap", "paper"],
+                "outs": [f"{PAPER}/results"],
+            },
+        }
+    }
+    return _HEAD + yaml.dump(content, Dumper=_Plain, sort_keys=False, width=100)
 
 
 def _stage(spec: StageSpec, root: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ re-exports: a name taken from it is followed to the module that defines it.
 
 import ast
 import hashlib
+import re
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -54,9 +55,8 @@ def code_files(module: str, root: Path) -> list[Path]:
         seen.add(name)
         waiting += sorted(_imports(_path(name, root), root) - seen)
     files = {_path(name, root) for name in seen}
-    # A stage's template stands beside it, under the same stem.
-    stage = _path(module, root)
-    files |= {path for path in stage.parent.glob(f"{stage.stem}.*") if path.suffix != ".pyc"}
+    templates = {beside for path in files for beside in path.parent.glob(f"{path.stem}.*.j2")}
+    files |= templates.union(*(_included(path) for path in templates))
     return sorted(path.relative_to(root) for path in files)
 
 
@@ -67,6 +67,12 @@ def code_digest(module: str, root: Path) -> str:
         digest.update(path.as_posix().encode() + b"\0")
         digest.update(hashlib.sha256((root / path).read_bytes()).digest())
     return digest.hexdigest()
+
+
+def _included(template: Path) -> set[Path]:
+    """List the files that a template includes; a module's template bears its stem."""
+    names = re.findall(r"{%-?\s*include\s+[\"']([^\"']+)[\"']", template.read_text(encoding="utf-8"))
+    return {template.with_name(name) for name in names}
 
 
 @cache

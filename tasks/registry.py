@@ -81,7 +81,14 @@ STAGES = (
     ),
 )
 
-BY_NAME = {spec.name: spec for spec in STAGES}
+SNAPSHOTS = StageSpec(
+    "snapshots",
+    ("download", "grid", "train"),
+    (*_COST, "setting.N", "setting.seed", "split", "offloader", "paper.gate_snapshots"),
+)
+"""Of the paper's experiment alone."""
+
+BY_NAME = {spec.name: spec for spec in (*STAGES, SNAPSHOTS)}
 
 
 def stage_params(spec: StageSpec, params: Params) -> dict[str, object]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ddnn.errors import ArtefactError
+from ddnn.evaluation.summary import summary
 from ddnn.params import Params
 from tasks.home import PROJECT_ROOT
 
@@ -56,19 +57,15 @@ def epoch_costs(artefacts: Mapping[str, Path]) -> list[Point]:
     return [point for point in points if math.isfinite(point.value)]
 
 
-def summary_metrics(artefacts: Mapping[str, Path], params: Params) -> list[Point]:
-    """Read the numbers of the report's summary, and of the evaluation what it leaves out.
+def summary_metrics(evaluation: dict[str, Any], params: Params) -> list[Point]:
+    """Give the numbers of an evaluation's summary, and of the evaluation what that leaves out.
 
     A rule's points at the L0 of ``label.l0`` become ``rules.NAME.l0_0.50.C`` and so on, and its
     whole trade-off the metric ``curve.NAME``: cost against the step, the percentage of local
     decisions.
-
-    Raises:
-        ArtefactError: A file is missing or not JSON.
     """
-    evaluation = read_json(artefacts["evaluate"] / "evaluation.json")
     found = dict(_numbers({"cost": evaluation.get("cost", {})}))
-    found |= _numbers(read_json(artefacts["report"] / "summary.json"))
+    found |= _numbers(summary(evaluation))
     points = [Point(name, value) for name, value in found.items()]
     for rule, entries in evaluation.get("rules", {}).items():
         points += _rule_points(rule, entries, params.label.l0)

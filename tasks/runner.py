@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -87,6 +87,24 @@ def run_stage(
     if finished is None:
         raise StageFailedError(f"{name}: its outputs cannot be read back; is the disk sound?")
     return Reference(name, key, finished.digest, finished.folder, hit=False)
+
+
+def find_stages(names: Iterable[str], params: Params, workshop: Workshop) -> dict[str, Reference]:
+    """Give those of the stages, in order, that are in the store; nothing runs.
+
+    Raises:
+        ArtefactError: A source of the demand cannot be read.
+    """
+    found: dict[str, Reference] = {}
+    for name in names:
+        spec = BY_NAME[name]
+        if all(before in found for before in spec.inputs):
+            folders = {before: found[before].folder for before in spec.inputs}
+            key = key_of(made_of(spec, params, folders, workshop.arithmetic))
+            reference = workshop.store.find(name, key)
+            if reference is not None:
+                found[name] = reference
+    return found
 
 
 def made_of(

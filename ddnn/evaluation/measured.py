@@ -25,8 +25,8 @@ class SeedRun:
     slots: Mapping[str, Array]
     """Columns of slots.parquet, each (K,): ``cost_NAME`` of every system, ``benefit``,
     ``score_NAME`` of every ranking (a gate's bears its L0: ``score_optimized_volume_l50``),
-    ``total_demand``, ``total_local``, ``total_remote`` in the user's units; ``time`` in seconds UTC; ``local``, the
-    deployed decision, as 0 and 1."""
+    ``total_demand``, ``total_local``, ``total_remote`` in the user's units; ``time`` in seconds
+    UTC; ``local``, the deployed decision, as 0 and 1."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Measured:
     snapshots: tuple[Snapshots, ...]
     """In the setting of Fig. 4d, seed by seed."""
     table3: Mapping[str, Mapping[str, int]]
-    """``parameters`` and ``macs`` of F0, F1, F2 of the preset `table3` on a volume of 8 x 8 x 24."""
+    """``parameters`` and ``macs`` of F0, F1, F2: preset `table3`, a volume of 8 x 8 x 24."""
     times: MeasuredTimes | None
     """None where they were not measured."""
 

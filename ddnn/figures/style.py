@@ -26,6 +26,7 @@ _COLOURS = {
     "remote": REMOTE,
     "cloud": REMOTE,
     "deepcog": "#3fb3d6",
+    "deepcog_original": "#7d5a3c",
     "last_value_headroom": "#d55e00",
     "system": "#7a3e9d",
     "oracle": "#22272e",

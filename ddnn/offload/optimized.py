@@ -1,7 +1,7 @@
 """The Optimized Rule: a gate that learns Algorithm 1's labels from what the edge can see."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -159,12 +159,7 @@ class OptimizedRule:
         Raises:
             ModelError: The samples lack the gate's feature, or it has another shape.
         """
-        feature = feature_of(samples, self.gate.plan.feature)
-        with torch.no_grad():
-            parts = [self.gate(batch) for batch in torch.split(torch.from_numpy(feature), _BATCH)]
-        # In float64: in float32 the sigmoid of a sure gate is 1 for many samples, which then tie.
-        odds: NDArray[np.float64] = torch.cat(parts).double().sigmoid().numpy()
-        return odds
+        return _probabilities(self.gate, feature_of(samples, self.gate.plan.feature))
 
 
 def feature_of(samples: EdgeSamples, feature: GateFeature) -> NDArray[np.float32]:
@@ -242,6 +237,37 @@ def train_gate(
         gate = Gate(plan)
         _prepare(gate, fit)
         return gate, _descend(gate, _tensors(fit), _tensors(held_out), params, on_epoch)
+
+
+def gate_snapshots(
+    plan: GatePlan, fit: Labelled, params: OffloaderParams, seed: int, epochs: Collection[int]
+) -> dict[int, NDArray[np.float64]]:
+    """Look at a gate while it learns, and goes on to learn its samples by heart (Figs. 5a, 5b).
+
+    Nothing is held out and nothing stops it early: this is no gate for use.
+
+    Args:
+        plan: The gate.
+        fit: The samples it learns.
+        params: Learning rate and batch.
+        seed: Of weights, order and dropout.
+        epochs: After which to look, from 1.
+
+    Returns:
+        By epoch the probability (K,) that a sample is hard.
+    """
+    seen: dict[int, NDArray[np.float64]] = {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed % 2**63)
+        gate = Gate(plan)
+        _prepare(gate, fit)
+        samples = _tensors(fit)
+        optimiser = torch.optim.Adam(_rates(gate, params.learning_rate), fused=True)
+        for epoch in range(1, max(epochs) + 1):
+            _epoch(gate, samples, optimiser, params.batch)
+            if epoch in epochs:
+                seen[epoch] = _probabilities(gate.eval(), fit.feature)
+    return seen
 
 
 def save_gate(gate: Gate, place: Path) -> None:
@@ -333,6 +359,14 @@ def _descend(
     gate.load_state_dict(kept)
     gate.eval()
     return history
+
+
+def _probabilities(gate: Gate, feature: NDArray[np.float32]) -> NDArray[np.float64]:
+    with torch.no_grad():
+        parts = [gate(batch) for batch in torch.split(torch.from_numpy(feature), _BATCH)]
+    # In float64: in float32 the sigmoid of a sure gate is 1 for many samples, which then tie.
+    probabilities: NDArray[np.float64] = torch.cat(parts).double().sigmoid().numpy()
+    return probabilities
 
 
 def _rates(gate: Gate, rate: float) -> list[dict[str, Any]]:

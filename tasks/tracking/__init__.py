@@ -5,6 +5,7 @@ this package imports MLflow (a second or two): commands do it late.
 """
 
 from tasks.champion import ChampionRef, Verdict, model_name
+from tasks.tracking.paper import TrackedPaper, close_paper, log_member, open_paper
 from tasks.tracking.registry import (
     champion,
     champions,
@@ -19,17 +20,21 @@ from tasks.tracking.store import TrackingError, prepare, sweep_stale_runs, track
 
 __all__ = [
     "ChampionRef",
+    "TrackedPaper",
     "TrackedRun",
     "TrackingError",
     "Verdict",
     "champion",
     "champions",
+    "close_paper",
     "fetch_bundle",
     "log_failure",
+    "log_member",
     "log_pipeline",
     "model_name",
     "model_of_run",
     "newest_city_days",
+    "open_paper",
     "prepare",
     "promote",
     "rollback",

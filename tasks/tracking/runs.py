@@ -1,27 +1,21 @@
 """Runs of MLflow, written from finished artefacts."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from mlflow.data.pandas_dataset import from_pandas
 from mlflow.data.sources import LocalArtifactDatasetSource
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.tracking import MlflowClient
 
 from ddnn.params import Params
-from tasks.addresses import announced
 from tasks.champion import Verdict, model_name
 from tasks.processes import ProcessMark
 from tasks.run_record import (
-    Point,
     demand_sha256,
     epoch_costs,
-    flat_params,
     git_tags,
     read_json,
     summary_metrics,
@@ -34,9 +28,8 @@ from tasks.tracking.registry import (
     promote,
     register,
 )
-from tasks.tracking.store import fail, open_run, open_tracker, sweep_stale_runs, tracking_uri
-
-_DEFAULT_UI = "http://127.0.0.1:5000"
+from tasks.tracking.store import fail, open_run, open_tracker, sweep_stale_runs, ui_address
+from tasks.tracking.values import log_params, log_points
 
 
 @dataclass(frozen=True)
@@ -95,7 +88,7 @@ def log_pipeline(
             promote(version.name, int(version.version))
     path = f"/#/experiments/{experiment}/runs/{run_id}"
     return TrackedRun(
-        run_id, path, _ui_address() + path, version.name, int(version.version), verdict
+        run_id, path, ui_address() + path, version.name, int(version.version), verdict
     )
 
 
@@ -110,8 +103,7 @@ def log_failure(params: Params, door: str, flow_run: str | None, error: BaseExce
     tags = _door_tags(door, flow_run)
     run = client.create_run(experiment, run_name=model_name(params), tags=tags)
     run_id: str = run.info.run_id
-    for chunk in _chunks([Param(*item) for item in flat_params(params).items()], 100):
-        client.log_batch(run_id, params=chunk)
+    log_params(client, run_id, params)
     fail(client, run_id, error)
     return run_id
 
@@ -131,12 +123,9 @@ def _stage_tags(keys: Mapping[str, str], hits: Mapping[str, bool | None]) -> dic
 def _log_values(
     client: MlflowClient, run_id: str, params: Params, artefacts: Mapping[str, Path]
 ) -> None:
-    for chunk in _chunks([Param(*item) for item in flat_params(params).items()], 100):
-        client.log_batch(run_id, params=chunk)
-    points = epoch_costs(artefacts) + summary_metrics(artefacts, params)
-    # Single metrics take 22 ms each: whole batches, of at most 1000.
-    for chunk in _chunks(_metrics(points), 1000):
-        client.log_batch(run_id, metrics=chunk)
+    log_params(client, run_id, params)
+    evaluation = read_json(artefacts["evaluate"] / "evaluation.json")
+    log_points(client, run_id, epoch_costs(artefacts) + summary_metrics(evaluation, params))
 
 
 def _log_demand(client: MlflowClient, run_id: str, folder: Path, sha256: str) -> None:
@@ -162,19 +151,3 @@ def _log_files(client: MlflowClient, run_id: str, artefacts: Mapping[str, Path])
     for name in ("evaluation.json", "curves.parquet"):
         if (evaluate / name).is_file():
             client.log_artifact(run_id, str(evaluate / name), "evaluation")
-
-
-def _ui_address() -> str:
-    uri = tracking_uri()
-    return uri.rstrip("/") if uri.startswith("http") else announced("mlflow") or _DEFAULT_UI
-
-
-def _metrics(points: list[Point]) -> list[Metric]:
-    now = int(time.time() * 1000)
-    return [Metric(point.name, point.value, now, point.step) for point in points]
-
-
-def _chunks(items: list[Any], size: int) -> Iterator[list[Any]]:
-    rest = iter(items)
-    while chunk := list(islice(rest, size)):
-        yield chunk

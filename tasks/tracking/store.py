@@ -12,11 +12,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ddnn.errors import DdnnError
+from tasks.addresses import announced
 from tasks.home import check_database, ddnn_home, file_lock
 from tasks.processes import ProcessMark
 
 EXPERIMENT = "ddnn"
+PAPER_EXPERIMENT = "ddnn-paper"
 _LONGEST_TAG = 5000
+_DEFAULT_UI = "http://127.0.0.1:5000"
 
 
 class TrackingError(DdnnError):
@@ -29,6 +32,12 @@ def tracking_uri() -> str:
     return named or f"sqlite:///{ddnn_home() / 'mlflow' / 'mlflow.db'}"
 
 
+def ui_address() -> str:
+    """Give the address under which MLflow's pages are, or will be once ``make ui`` runs."""
+    uri = tracking_uri()
+    return uri.rstrip("/") if uri.startswith("http") else announced("mlflow") or _DEFAULT_UI
+
+
 def prepare() -> None:
     """Make MLflow's database if it is not there yet: once, however many processes start."""
     open_tracker()
@@ -37,8 +46,9 @@ def prepare() -> None:
 def sweep_stale_runs() -> list[str]:
     """Set runs KILLED that a process of this host left RUNNING when it died; give their ids."""
     client, experiment = open_tracker()
+    _, papers = open_tracker(PAPER_EXPERIMENT)
     swept = []
-    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+    for run in client.search_runs([experiment, papers], "attributes.status = 'RUNNING'"):
         mark = ProcessMark.from_tags(run.data.tags)
         if mark is not None and mark.is_dead():
             client.set_tag(run.info.run_id, "error", "its process died while it logged")
@@ -47,8 +57,8 @@ def sweep_stale_runs() -> list[str]:
     return swept
 
 
-def open_tracker() -> tuple[MlflowClient, str]:
-    """Give a client and the experiment's id.
+def open_tracker(name: str = EXPERIMENT) -> tuple[MlflowClient, str]:
+    """Give a client and the experiment's id, which is made if it is not there yet.
 
     Raises:
         TrackingError: The database is damaged or cannot be made, or the server refuses.
@@ -62,13 +72,13 @@ def open_tracker() -> tuple[MlflowClient, str]:
             _make_database(path)
         client = MlflowClient(uri, os.environ.get("MLFLOW_REGISTRY_URI") or uri)
         try:
-            found = client.get_experiment_by_name(EXPERIMENT)
+            found = client.get_experiment_by_name(name)
             if found is not None:
                 return client, str(found.experiment_id)
             # A server has a place of its own for artifacts; a database has none.
             local = None if uri.startswith("http") else (root / "artifacts").as_uri()
             kind = {"mlflow.experimentKind": "custom_model_development"}  # its pages: training's
-            made = client.create_experiment(EXPERIMENT, artifact_location=local, tags=kind)
+            made = client.create_experiment(name, artifact_location=local, tags=kind)
             return client, str(made)
         except MlflowException as error:
             raise TrackingError(f"MLflow at {uri}: {_first_line(error)}") from error

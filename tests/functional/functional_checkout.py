@@ -87,7 +87,7 @@ class Checkout:
 
 def make_checkout(root: Path) -> Checkout:
     """Copy the project's code with tiny settings, and begin a git history for it."""
-    for room in ("ddnn", "tasks", "flows", "demand", ".dvc"):
+    for room in ("ddnn", "tasks", "flows", "demand", "experiments", ".dvc"):
         shutil.copytree(
             ROOT / room,
             root / room,

@@ -7,7 +7,7 @@ import pytest
 
 from ddnn.params import load_params
 from tasks import fingerprint
-from tasks.dvcfile import render
+from tasks.dvcfile import files
 from tasks.registry import STAGES, stage_params
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +55,8 @@ def test_an_edit_of_the_gates_trains_no_exits(copy):
 
 
 def test_dvc_yaml_is_what_the_registry_and_the_imports_say():
-    assert (ROOT / "dvc.yaml").read_text() == render(ROOT), "run `make dvc.yaml`"
+    for path, text in files(ROOT, load_params(ROOT / "params.yaml")).items():
+        assert (ROOT / path).read_text() == text, "run `make dvc.yaml`"
 
 
 def test_no_import_escapes_the_reading_of_import_statements():
@@ -77,7 +78,10 @@ def test_a_name_is_followed_through_a_package_to_its_module():
 
 
 def test_a_template_belongs_to_its_stage():
-    assert Path("tasks/report.html.j2") in fingerprint.code_files("tasks.report", ROOT)
+    listed = fingerprint.code_files("tasks.report", ROOT)
+    assert Path("tasks/report.html.j2") in listed
+    assert Path("tasks/report.css.j2") in listed  # which that one includes
+    assert Path("tasks/paper_report.html.j2") not in listed
 
 
 def test_stage_settings_are_those_named():

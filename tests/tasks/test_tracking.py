@@ -59,8 +59,6 @@ def artefacts(tmp_path, tiny_stage, tiny_bundle):
     (folders["report"] / "figures").mkdir(parents=True)
     (folders["report"] / "figures" / "curve.png").write_bytes(b"\x89PNG")
     (folders["report"] / "report.html").write_text("<html></html>")
-    summary = {"cost": {"system": 2.5}, "cheapest": "system", "cheapest_is_significant": True}
-    (folders["report"] / "summary.json").write_text(json.dumps(summary))
     head = "epoch,surrogate,local_cost,remote_cost,joint_cost,best\n"
     (folders["train"] / "history.csv").write_text(
         head + "1,1.0,4.0,3.5,3.6,True\n2,0.9,3.75,3.25,3.3,True\n"
@@ -70,6 +68,17 @@ def artefacts(tmp_path, tiny_stage, tiny_bundle):
     evaluation = {
         "cost": {"cloud": 3.0, "edge": 4.0},
         "demand": {"sha256": "0" * 64},
+        "systems": {
+            "system": {
+                "C": 2.5,
+                "ratio_to": {"last_value_headroom": {"value": 0.9}},
+                "violation_rate": 0.1,
+                "mean_overprovision": 0.2,
+            }
+        },
+        "deployed": {**point, "L0": 0.5, "latency_with_rule_ms": 20.0},
+        "validation": {"system": {"C": 2.4}},
+        "cheapest": {"system": "system", "significant": True},
         "rules": {"optimized": [{**point, "L0": 0.5}, {**point, "L0": 0.05, "L": 0.06}]},
     }
     (folders["evaluate"] / "evaluation.json").write_text(json.dumps(evaluation))
