@@ -71,7 +71,9 @@ def code_digest(module: str, root: Path) -> str:
 
 def _included(template: Path) -> set[Path]:
     """List the files that a template includes; a module's template bears its stem."""
-    names = re.findall(r"{%-?\s*include\s+[\"']([^\"']+)[\"']", template.read_text(encoding="utf-8"))
+    names = re.findall(
+        r"{%-?\s*include\s+[\"']([^\"']+)[\"']", template.read_text(encoding="utf-8")
+    )
     return {template.with_name(name) for name in names}
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ddnn.errors import ArtefactError
+from ddnn.evaluation.claims import judge
 from tasks.paper_report import (
     BASE,
     TABLE_4,
@@ -18,7 +19,7 @@ from tasks.paper_report import (
     table_4,
     variation_rows,
 )
-from tests.ddnn.evaluation.measured_factory import make_measured
+from tests.ddnn.evaluation.measured_factory import BOOTSTRAP, make_measured
 
 SETTINGS = {
     "fig4b": {"c_u": 1.0, "N": 6, "w": 0.2},
@@ -179,6 +180,17 @@ def test_a_claim_is_told_with_its_numbers_and_parts(html):
     assert "a part that cannot be judged fig4b near Oracle - - - cannot be judged" in text
 
 
+def test_the_judges_own_claims_are_all_told(measured):
+    claims = [claim.to_json() for claim in judge(measured, BOOTSTRAP)]
+    html = render(measured, claims, {}, [], FACTS)
+    assert len(claims) == 24
+    for claim in claims:
+        place = html.index(f'<tbody class="one" id="claim-{claim["id"]}">')
+        row = text_of(html[place : html.index("</tr>", place)])
+        assert row.startswith(f"{claim['id']} ")
+        assert row.endswith(f"{spell(claim['tolerance'])} {claim['verdict']}")
+
+
 def test_nothing_from_outside_becomes_markup(html):
     assert "A &amp; B &lt;b&gt;differ&lt;/b&gt;." in html
     assert "Eq. (3) is &lt;flat&gt; below</dt><dd>a surrogate of its own" in html
@@ -306,10 +318,9 @@ def test_the_gates_are_told_with_the_share_that_they_reached(measured, html):
     ]
     low, high = 100 * min(shares), 100 * max(shares)
     over = over_cloud(measured, "fig4b", "optimized_volume", 0.9)
-    assert (
-        f"90 % {100 * np.mean(shares):.1f} % {low:.1f} to {high:.1f} % {100 * np.mean(over):+.1f} % "
-        f"{100 * min(over):+.1f} % to {100 * max(over):+.1f} %"
-    ) in text
+    reached = f"90 % {100 * np.mean(shares):.1f} % {low:.1f} to {high:.1f} %"
+    cost = f"{100 * np.mean(over):+.1f} % {100 * min(over):+.1f} % to {100 * max(over):+.1f} %"
+    assert f"{reached} {cost}" in text
 
 
 def test_rules_are_compared_with_the_cloud_at_the_share_asked_for(measured, html):

@@ -26,8 +26,8 @@ OPEN_POINTS: tuple[tuple[str, str], ...] = (
         "the seed is fixed, and a random placement can be chosen instead.",
     ),
     (
-        "A percentile of the benefits with a strict `<` can miss L >= L0.",
-        "The ceil(L0 K)-th order statistic with `<=`; ties go the same way.",
+        "A percentile of the benefits with a strict < can miss L >= L0.",
+        "The ceil(L0 K)-th order statistic with <=; ties go the same way.",
     ),
     (
         "With b* < 0 Algorithm 1 does not solve problem (11): whatever the edge does better "
@@ -81,11 +81,11 @@ OPEN_POINTS: tuple[tuple[str, str], ...] = (
     (
         "Table III does not belong to the 7 x 7 volume of the text; AlexNet's operations are twice "
         "those of one image.",
-        "The preset `table3` on a volume of 8 x 8 x 24 gives its parameters and MACs; what is "
+        "The preset table3 on a volume of 8 x 8 x 24 gives its parameters and MACs; what is "
         "trained are the layers of the text.",
     ),
     (
-        "The text contradicts itself: 3 % against 2 % at L = 40 %, `60 % within 5 %` against "
+        "The text contradicts itself: 3 % against 2 % at L = 40 %, 60 % within 5 % against "
         "Fig. 4, and Fig. 3b called 3a where its w is given.",
         "The number nearest to the figure is judged; both statements of claim 21 are.",
     ),
