@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.page import show
 from ddnn.arithmetic import Arithmetic
 from ddnn.cost import sla_cost
 from ddnn.cost.surrogate import Surrogate, make_surrogate
@@ -39,7 +40,6 @@ from tasks.runner import _KEEP_MEMORY
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "training.md"
 METRICS = ROOT / "metrics" / "training_speed.json"
-BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 TARGETS = {6: 3.0, 25: 2.5}  # ours / plain, by N, on a CPU with AMX
 TARGET_WITHOUT_AMX = 1.0
 BATCHES = 8  # of an epoch
@@ -362,11 +362,7 @@ def table(facts: dict[str, Any]) -> str:
 def write(facts: dict[str, Any], metrics: Path, page: Path) -> None:
     """Write the facts, and their table between the markers of the page."""
     metrics.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    before, begin, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{page} has lost the markers of its table: {BEGIN} and {END}")
-    page.write_text(f"{before}{BEGIN}\n{table(facts)}\n{END}{after}", encoding="utf-8")
+    show(page, "speed", table(facts))
 
 
 def _say(words: object) -> None:

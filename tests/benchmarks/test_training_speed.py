@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from benchmarks import training_speed as bench
+from benchmarks.page import shown
 from ddnn.grid import Grid
 from ddnn.nets import build_exits, find_preset
 
@@ -97,7 +98,7 @@ def test_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert ratio["ratio"] == pytest.approx(speeds["ours"] / speeds["plain"], rel=1e-2)
 
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{bench.BEGIN}\nold\n{bench.END}\nafter\n")
+    page.write_text("before\n<!-- speed: begin -->\nold\n<!-- speed: end -->\nafter\n")
     bench.write(facts, out, page)
     lines = page.read_text().splitlines()
     assert (lines[0], lines[-1]) == ("before", "after")
@@ -109,17 +110,14 @@ def test_a_page_without_markers_is_refused(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("nothing to fill\n")
     facts = {"rows": [], "ratios": []}
-    with pytest.raises(ValueError, match="markers"):
+    with pytest.raises(ValueError, match="lacks"):
         bench.write(facts, tmp_path / "speed.json", page)
 
 
 def test_the_page_shows_what_was_measured() -> None:
-    _, begin, rest = bench.PAGE.read_text(encoding="utf-8").partition(bench.BEGIN)
-    shown, end, _ = rest.partition(bench.END)
-    assert begin and end
     measured = bench.METRICS.exists()
     expected = bench.table(json.loads(bench.METRICS.read_text())) if measured else ""
-    assert shown.strip() == expected
+    assert shown(bench.PAGE, "speed") == expected
     if measured:
         for row in json.loads(bench.METRICS.read_text())["ratios"]:
             assert row["met"] == bool(np.greater_equal(row["ratio"], row["target"]))
