@@ -36,8 +36,8 @@ _COLOURS = {
     "uncertainty_b10": "#b8860b",
     "optimized_volume": "#7a3e9d",
     "optimized_demand": "#cc79a7",
-    "optimized_latent": "#a0527f",
-    "optimized_local": "#e3a6c8",
+    "optimized_latent": "#b5542b",
+    "optimized_local": "#7f8c1f",
 }
 
 _RC: Any = {
