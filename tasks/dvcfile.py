@@ -64,7 +64,8 @@ def render(root: Path) -> str:
 def render_paper(root: Path, params: Params) -> str:
     """Write the text of the paper's experiment: a matrix over its settings and seeds.
 
-    It stands apart: a matrix in the root would be read by every `dvc repro`.
+    It stands apart: a matrix in the root would be read by every `dvc repro`. Its outputs are copies
+    from the store and not in DVC's cache, or `dvc pull` would fail for whoever did not run it.
     """
     settings, seeds = list(params.paper.settings), params.paper.seeds
     specs = [BY_NAME[name] for name in RUN_STAGES] + [SNAPSHOTS]
@@ -81,13 +82,13 @@ def render_paper(root: Path, params: Params) -> str:
                 "matrix": {"setting": settings, "seed": seeds},
                 "cmd": "ddnn paper-run ${item.setting} ${item.seed}",
                 **run,
-                "outs": [f"{PAPER}/runs/${{item.setting}}-${{item.seed}}"],
+                "outs": [{f"{PAPER}/runs/${{item.setting}}-${{item.seed}}": {"cache": False}}],
             },
             ORIGINAL: {
                 "matrix": {"setting": settings},
                 "cmd": f"ddnn paper-run ${{item.setting}} {ORIGINAL}",
                 **run,
-                "outs": [f"{PAPER}/runs/${{item.setting}}-{ORIGINAL}"],
+                "outs": [{f"{PAPER}/runs/${{item.setting}}-{ORIGINAL}": {"cache": False}}],
             },
             "claims": {
                 "wdir": "../..",
@@ -98,7 +99,7 @@ def render_paper(root: Path, params: Params) -> str:
                     *(path.as_posix() for path in judged),
                 ],
                 "params": ["evaluate.bootstrap", "paper"],
-                "outs": [f"{PAPER}/results"],
+                "outs": [{f"{PAPER}/results": {"cache": False}}],
             },
         }
     }

@@ -8,11 +8,13 @@ re-exports: a name taken from it is followed to the module that defines it.
 import ast
 import hashlib
 import re
+import threading
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 _ROOMS = ("ddnn", "tasks")
+_PARSING = threading.Lock()
 # Declarations and plumbing: the values they carry are in the key by themselves.
 _LEFT_OUT = {
     "ddnn.params",
@@ -86,13 +88,19 @@ def installed_releases() -> dict[str, str]:
 @cache
 def _imports(path: Path, root: Path) -> frozenset[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if _is_ours(alias.name)}
         elif isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
             for alias in node.names:
                 found |= _resolve(node.module, alias.name, root)
     return frozenset(found)
+
+
+def _parse(path: Path) -> ast.Module:
+    # Stages run in threads; Python 3.11 sometimes refuses to parse in two of them at once.
+    with _PARSING:
+        return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def _resolve(module: str, name: str, root: Path) -> set[str]:
@@ -102,7 +110,7 @@ def _resolve(module: str, name: str, root: Path) -> set[str]:
     path = _path(module, root)
     if path.name != "__init__.py":
         return {module}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_parse(path)):
         if isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
             for alias in node.names:
                 if (alias.asname or alias.name) == name:

@@ -21,6 +21,7 @@ def test_the_settings_are_the_papers():
     }
     assert asked == {
         "fig3a_4a": (0.5, 6, 0.2),
+        "fig3a_w4": (0.5, 6, 0.4),  # not the paper's: does w matter?
         "fig3b": (10, 6, 0.4),
         "fig4b": (1, 6, 0.2),
         "fig4c": (10, 25, 0.4),
@@ -31,7 +32,7 @@ def test_the_settings_are_the_papers():
 def test_each_setting_runs_over_its_seeds_and_once_with_the_published_network():
     runs = paper_runs(PARAMS, "city49")
     assert len(PARAMS.paper.seeds) >= 5
-    assert len({run.name for run in runs}) == len(runs) == 5 * (len(PARAMS.paper.seeds) + 1)
+    assert len({run.name for run in runs}) == len(runs) == 6 * (len(PARAMS.paper.seeds) + 1)
     for run in runs:
         assert run.params.deepcog.preset == ("deepcog_original" if run.original else None)
         assert run.params.download.city.squares == 49
