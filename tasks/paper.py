@@ -13,20 +13,12 @@ from ddnn.evaluation.size import block_sizes
 from ddnn.grid import Grid
 from ddnn.nets import build_exits, find_preset
 from ddnn.params import Overrides, Params, change_params
+from tasks.registry import BY_NAME
 from tasks.run_record import read_json
 
 ORIGINAL = "original"
 """Instead of a seed: the run with DeepCog's published network."""
-RUN_STAGES = (
-    "download",
-    "grid",
-    "train",
-    "deepcog",
-    "alternatives",
-    "label",
-    "offloader",
-    "evaluate",
-)
+RUN_STAGES = (*BY_NAME["evaluate"].inputs, "evaluate")
 """Of each run, in order; one of them has the stage ``snapshots`` as well."""
 
 
