@@ -8,14 +8,17 @@ file is refused: files are sorted by square, and a cut one looks like this.
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from ddnn.demand.day_blocks import Day, Ids
 from ddnn.demand.day_file import read_day
 from ddnn.demand.repair import Rows
-from ddnn.demand.stamps import iso
+from ddnn.demand.selection import draw, listed
+from ddnn.demand.stamps import Seconds, iso
 from ddnn.errors import DemandError
+from ddnn.params import SelectParams
 
 
 def day_files(folder: Path) -> list[Path]:
@@ -32,12 +35,15 @@ def day_files(folder: Path) -> list[Path]:
     return files
 
 
-def read_folder(folder: Path, squares: Sequence[int] | None) -> tuple[Rows, list[str]]:
+def read_folder(
+    folder: Path, squares: Sequence[int] | None, select: SelectParams | None = None
+) -> tuple[Rows, list[str]]:
     """Read the internet activity of all day files of a folder.
 
     Args:
         folder: Where the day files are.
         squares: Ids of the wanted squares, in the order of the series; None: all, by id.
+        select: Another way to name them.
 
     Returns:
         Rows, one series per square, and warnings.
@@ -47,9 +53,11 @@ def read_folder(folder: Path, squares: Sequence[int] | None) -> tuple[Rows, list
     """
     if squares is not None and len(set(squares)) < len(squares):
         raise DemandError("download.milano_raw.squares: a square occurs twice; name it once")
+    if select is not None:
+        squares = _selected(folder, select)
     days = [read_day(path, squares) for path in day_files(folder)]
     days.sort(key=lambda day: int(day.times[0]))
-    _check_slots_once(days)
+    check_slots_once(days)
     wanted = _common_squares(days, squares)
     values = np.concatenate([d.activity[:, np.searchsorted(d.squares, wanted)] for d in days])
     times = np.concatenate([day.times for day in days])
@@ -63,7 +71,33 @@ def read_folder(folder: Path, squares: Sequence[int] | None) -> tuple[Rows, list
     return Rows(times, values, names, row), _warnings(days)
 
 
-def _check_slots_once(days: Sequence[Day]) -> None:
+def _selected(folder: Path, select: SelectParams) -> list[int]:
+    if select.random is None:
+        names = listed(select)
+    else:  # from the squares that every day has, so all files are looked through first
+        everywhere = read_day(day_files(folder)[0]).squares
+        for path in day_files(folder)[1:]:
+            everywhere = np.intersect1d(everywhere, read_day(path).squares)
+        names = draw(select.random, select.seed, [str(square) for square in everywhere])
+    try:
+        return [int(name) for name in names]
+    except ValueError as error:
+        raise DemandError(f"download.select: {error}; Milano's squares have numbers") from error
+
+
+class _WithSlots(Protocol):
+    @property
+    def path(self) -> Path: ...
+    @property
+    def times(self) -> Seconds: ...
+
+
+def check_slots_once(days: Sequence[_WithSlots]) -> None:
+    """Refuse days, in order of their first slots, that share slots or lie among each other.
+
+    Raises:
+        DemandError: Names both files.
+    """
     for before, after in pairwise(days):
         common = np.intersect1d(before.times, after.times)
         if len(common):
