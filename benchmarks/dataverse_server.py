@@ -1,5 +1,6 @@
 """A Dataverse on loopback that serves day files, and misbehaves as it is told; counts its bytes."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -44,8 +45,8 @@ class Dataverse:
     etag: bool = True
     pace: float = 0.0
     """Seconds between pieces of 32 KiB."""
-    wrong_md5: bool = False
-    """Whether the list tells checksums that no file has."""
+    wrong_md5: tuple[str, ...] = ()
+    """Files whose checksum in the list is that of other bytes."""
     sent: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Bytes of bodies sent, by file."""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
@@ -87,7 +88,7 @@ class Dataverse:
     def _entry(self, number: int, name: str) -> dict[str, Any]:
         path = self.folder / name
         content = path.read_bytes() if path.is_file() else b"read me"
-        md5 = hashlib.md5(content + (b"!" if self.wrong_md5 else b"")).hexdigest()
+        md5 = hashlib.md5(content + (b"!" if name in self.wrong_md5 else b"")).hexdigest()
         return {
             "label": name,
             "restricted": False,
@@ -111,6 +112,11 @@ class Dataverse:
 class _Handler(BaseHTTPRequestHandler):
     dataverse: Dataverse
     protocol_version = "HTTP/1.1"
+
+    def handle(self) -> None:
+        """Serve a connection; its client may be killed."""
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            super().handle()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

@@ -1,5 +1,6 @@
 """Which series of a source are taken: by name, by place in Milano's grid, or by lot."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +67,8 @@ def suffix(select: SelectParams | None) -> str:
     if select.polygon is not None:
         return f"-{select.polygon.stem}"
     assert select.squares is not None
-    return f"-{len(select.squares)}of{select.squares[0]}"
+    digest = hashlib.sha256(json.dumps([str(square) for square in select.squares]).encode())
+    return f"-{len(select.squares)}series-{digest.hexdigest()[:6]}"
 
 
 def squares_in(path: Path) -> list[int]:

@@ -155,7 +155,7 @@ def test_a_wrong_checksum_is_never_read_and_fetched_anew(
 
 
 def test_a_server_whose_list_lies_gives_nothing(server: Dataverse, tmp_path: Path) -> None:
-    server.wrong_md5 = True
+    server.wrong_md5 = (BIG, SMALL)
     with pytest.raises(FetchError, match=r"md5 is not the published one.*1 more file"):
         fetch_days(published(server), tmp_path)
     assert not list((tmp_path / "days").glob("*.parquet"))
@@ -198,6 +198,22 @@ def test_a_slow_sender_is_left_for_a_new_connection(
     server.pace = 0
     check_bytes(fetch_days(published(server), tmp_path), days)
     assert refetched(server, days) <= MIB
+
+
+@pytest.mark.milano
+def test_the_real_rows_come_whole(milano_dir: Path, tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+    head = (milano_dir / "raw-rows-squares-1-10-100.tsv").read_bytes()
+    (tmp_path / "published" / BIG).write_bytes(head[: head.rindex(b"\n") + 1])
+    with Dataverse(tmp_path / "published") as server:
+        server.faults[BIG] = [Fault("cut", 0.5)]
+        with pytest.raises(FetchError):
+            fetch_days(published(server), tmp_path)
+        (day,) = fetch_days(published(server), tmp_path)
+        assert server.sent[BIG] == (tmp_path / "published" / BIG).stat().st_size
+    expected = read_strictly(tmp_path / "published" / BIG)
+    assert day.squares.tolist() == [1, 10, 100, 1000]
+    assert np.array_equal(day.read(day.squares), expected.activity)
 
 
 def test_a_full_disk_is_told_and_loses_nothing(
