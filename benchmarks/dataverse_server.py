@@ -24,9 +24,9 @@ class Fault:
     """What is wrong with one answer."""
 
     kind: str
-    """cut, stall, drip, flip, error, html, redirect, missing, deny."""
+    """cut, stall, flip, error, html or redirect."""
     at: float = 0.0
-    """cut, stall: after this share of the file."""
+    """cut, stall: after this share of the file. html: 1 for a page of no told length."""
     status: int = 500
     """error: the status."""
     headers: tuple[tuple[str, str], ...] = ()
@@ -168,6 +168,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._text(fault.status, "text/plain", b"out of order", fault.headers)
         elif fault.kind == "html":
             page = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+            if fault.at:  # of no told length
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html;charset=UTF-8")
+                self.send_header("Connection", "close")
+                self.end_headers()
+                self.wfile.write(page)
+                self.close_connection = True
+                return True
             self._text(200, "text/html;charset=UTF-8", page)
         else:
             return False

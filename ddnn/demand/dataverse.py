@@ -149,7 +149,7 @@ def _store(raw: Path, remote: Remote, store: Path) -> None:
         store_day(store, day, origin)
     except OSError as error:
         raise DiskFullError(
-            f"{store}: {remote.name} cannot be stored ({error.strerror}); make room and run again, "
+            f"{store}: {remote.name} cannot be stored ({error.strerror or error}); make room and run again, "
             "its raw copy is kept"
         ) from error
 
@@ -188,9 +188,11 @@ def _file_list(published: Published, folder: Path, fetcher: Fetcher) -> list[Rem
             return [Remote(**values) for values in content["files"]]
     remotes = _ask_for_list(published, fetcher)
     content = {"asked": published.list_key(), "files": [asdict(remote) for remote in remotes]}
+    # Kept so that a full store needs no network; a disk too full for it will be told of the days.
     draft = kept.with_name(".files.json-draft")
-    draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    draft.replace(kept)
+    with contextlib.suppress(OSError):
+        draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        draft.replace(kept)
     return remotes
 
 
