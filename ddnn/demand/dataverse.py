@@ -149,8 +149,8 @@ def _store(raw: Path, remote: Remote, store: Path) -> None:
         store_day(store, day, origin)
     except OSError as error:
         raise DiskFullError(
-            f"{store}: {remote.name} cannot be stored ({error.strerror or error}); make room and run again, "
-            "its raw copy is kept"
+            f"{store}: {remote.name} cannot be stored ({error.strerror or error}); make room and "
+            "run again, its raw copy is kept"
         ) from error
 
 
