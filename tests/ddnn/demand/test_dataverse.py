@@ -221,7 +221,7 @@ def test_the_real_rows_come_whole(milano_dir: Path, tmp_path: Path) -> None:
 def test_a_full_disk_is_told_and_loses_nothing(
     server: Dataverse, days: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.pace = 0.0005  # else most of the file waits in the kernel when the disk is full
+    server.follow = tmp_path / "raw" / f"{BIG}.part"
     room = 7 * 10**6
     real = fetch._write
 
@@ -236,6 +236,7 @@ def test_a_full_disk_is_told_and_loses_nothing(
         with pytest.raises(DiskFullError, match=r"no room for .*what has come is kept"):
             fetch_days(published(server, PATIENT), tmp_path)
     assert (tmp_path / "raw" / f"{BIG}.part").stat().st_size == room
+    server.follow = None
     check_bytes(fetch_days(published(server), tmp_path), days)
     assert refetched(server, days) <= MIB
 
@@ -281,7 +282,7 @@ def test_a_file_system_that_takes_no_more_is_told(
 def test_a_killed_run_is_taken_up_where_it_was(
     server: Dataverse, days: Path, tmp_path: Path, share: float
 ) -> None:
-    server.pace = 0.002
+    server.follow = tmp_path / "raw" / f"{BIG}.part"
     size = (days / BIG).stat().st_size
     process = client(server, tmp_path)
     while server.sent[BIG] < share * size:
@@ -290,7 +291,7 @@ def test_a_killed_run_is_taken_up_where_it_was(
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not list((tmp_path / "days").glob("*.parquet"))
-    server.pace = 0
+    server.follow = None
     check_bytes(fetch_days(published(server), tmp_path), days)
     assert refetched(server, days) <= MIB
 
