@@ -117,10 +117,11 @@ def _read(values: dict[str, Any] | None) -> Params:
 def _plain(params: Params) -> dict[str, Any]:
     values = params.model_dump(mode="json")
     # Files are meant from where the command is given; a scheduled run starts elsewhere.
-    for source, place in (("matrix", "path"), ("milano_raw", "folder")):
-        if values["download"][source][place] is not None:
-            named = values["download"][source][place]
-            values["download"][source][place] = os.path.abspath(named)  # noqa: PTH100
+    places = (("matrix", "path"), ("milano_raw", "folder"), ("milano", "folder"))
+    for source, place in (*places, ("select", "polygon")):
+        group = values["download"][source] or {}
+        if group.get(place) is not None:
+            group[place] = os.path.abspath(group[place])  # noqa: PTH100
     return values
 
 

@@ -59,13 +59,13 @@ def demand_name(download: DownloadParams) -> str:
         return download.name
     if download.source == "city":
         return f"city{download.city.squares}"
-    path = download.matrix.path if download.source == "matrix" else download.milano_raw.folder
-    if path is None:
-        raise ParamsError(f"download.{download.source}: no place is given")
-    from ddnn.demand.sources import name_from  # with pandas: only where a file gives the name
+    if download.source == "matrix" and download.matrix.path is None:
+        raise ParamsError("download.matrix: no place is given")
+    if download.source == "milano_raw" and download.milano_raw.folder is None:
+        raise ParamsError("download.milano_raw: no place is given")
+    from ddnn.demand import sources  # with pandas: only where a file gives the name
 
-    stem = path.stem if download.source == "matrix" else path.resolve().name
-    return name_from(stem)
+    return sources.demand_name(download)
 
 
 def series_digest(series: Iterable[str]) -> str:

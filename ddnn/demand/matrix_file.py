@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ddnn.demand.repair import Rows
+from ddnn.demand.selection import choose
 from ddnn.demand.series import TIME, Floats
 from ddnn.demand.stamps import looks_like_stamp, to_seconds
 from ddnn.demand.text_file import TextFile, check_file, check_text, shown
 from ddnn.errors import DemandError
+from ddnn.params import SelectParams
 
 TIME_NAMES = (TIME, "time_utc", "timestamp", "datetime", "date_time", "date")
 """Names of the time column, in any case, wherever it stands; else the first column is it."""
@@ -21,11 +23,12 @@ TIME_NAMES = (TIME, "time_utc", "timestamp", "datetime", "date_time", "date")
 _PARQUET_MAGIC = b"PAR1"
 
 
-def read_matrix(path: Path) -> Rows:
+def read_matrix(path: Path, select: SelectParams | None = None) -> Rows:
     """Read a matrix file; Parquet is told from CSV by its content, not by its name.
 
     Args:
         path: The file: R rows, a time column and M series, values in any unit.
+        select: The series; None: all. Columns that are not chosen are neither read nor checked.
 
     Returns:
         R rows of M series, not yet checked for order, gaps or the range of the values.
@@ -37,11 +40,11 @@ def read_matrix(path: Path) -> Rows:
     with path.open("rb") as file:
         magic = file.read(len(_PARQUET_MAGIC))
     if magic == _PARQUET_MAGIC or path.suffix.lower() in (".parquet", ".pq"):
-        return _read_parquet(path)
-    return _read_csv(path)
+        return _read_parquet(path, select)
+    return _read_csv(path, select)
 
 
-def _read_csv(path: Path) -> Rows:
+def _read_csv(path: Path, select: SelectParams | None) -> Rows:
     check_text(path)
     names = _header(path)
     place = _named_time_column(names) or 0
@@ -53,7 +56,11 @@ def _read_csv(path: Path) -> Rows:
             "time, then a name for each series"
         )
     _check_names(path, series, time)
-    file = TextFile(path, ",", names, text=frozenset([time]), header=True)
+    used = None
+    if select is not None:
+        series = choose(select, series)
+        used = [time, *series]
+    file = TextFile(path, ",", names, text=frozenset([time]), header=True, used=used)
     table = file.read()
 
     def row(index: int) -> str:
@@ -105,9 +112,10 @@ def _named_time_column(names: Sequence[str]) -> int | None:
     return next((lower.index(name) for name in TIME_NAMES if name in lower), None)
 
 
-def _read_parquet(path: Path) -> Rows:
+def _read_parquet(path: Path, select: SelectParams | None) -> Rows:
     try:
-        table = pq.read_table(path, memory_map=False, partitioning=None)
+        columns = None if select is None else _chosen_columns(pq.read_schema(path), select)
+        table = pq.read_table(path, columns=columns, memory_map=False, partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise DemandError(
             f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}): a cut or damaged "
@@ -120,11 +128,21 @@ def _read_parquet(path: Path) -> Rows:
     series = [name for name in table.column_names if name != time]
     if table.num_columns - len(series) > 1:
         raise DemandError(f"{path}: column {shown(time)} occurs twice; keep one time column")
+    series = choose(select, series)
     _check_names(path, series, time)
     _check_types(path, table.schema, series)
     if not table.num_rows:
         raise DemandError(f"{path}: no rows of demand in it; fetch or export it again")
     return _rows(table, time, series, lambda index: f"{path}: row {index + 1}")
+
+
+def _chosen_columns(schema: pa.Schema, select: SelectParams) -> list[str] | None:
+    """Name the columns that need be read, or None where only the whole table tells."""
+    names: list[str] = list(schema.names)
+    if len(set(names)) < len(names) or any(isinstance(one, dict) for one in _pandas_index(schema)):
+        return None
+    time = _parquet_time_column(schema)
+    return [time, *choose(select, [name for name in names if name != time])]
 
 
 def _parquet_time_column(schema: pa.Schema) -> str:

@@ -1,45 +1,24 @@
-"""Raw Milano day files: tab separated, a row per square, slot and country code, no header.
+"""A folder of raw Milano day files, as day_file.py reads them.
 
-Columns: square id, slot start (epoch ms, UTC), country code, SMS-in, SMS-out, call-in, call-out,
-internet. An empty field is no activity, and a row without any activity is not written. So a
-square's demand is the sum over its country codes; a square without a row in a slot that others
-have counts 0; a slot without any row at all is a gap (the collection failed, not the whole city's
-demand); and a square without one row in a whole day file is refused: files are sorted by square,
-and a cut one looks like this.
+A square without a row in a slot that others have counts 0; a slot without any row at all is a gap
+(the collection failed, not the whole city's demand); and a square without one row in a whole day
+file is refused: files are sorted by square, and a cut one looks like this.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
-import pyarrow as pa
 
+from ddnn.demand.day_blocks import Day, Ids
+from ddnn.demand.day_file import read_day
 from ddnn.demand.repair import Rows
-from ddnn.demand.series import Floats
-from ddnn.demand.stamps import Row, Seconds, iso, to_seconds
-from ddnn.demand.text_file import TextFile, check_file
+from ddnn.demand.selection import draw, listed
+from ddnn.demand.stamps import Seconds, iso
 from ddnn.errors import DemandError
-
-Ids = npt.NDArray[np.int64]
-COLUMNS = ("square", "time", "country", "SMS-in", "SMS-out", "call-in", "call-out", "internet")
-_USED = ("square", "time", "country", "internet")
-
-
-@dataclass(frozen=True)
-class _Day:
-    """What one file holds: sums over country codes."""
-
-    path: Path
-    times: Seconds
-    """(R,), in order."""
-    squares: Ids
-    """(S,), in order: those with a row in the file."""
-    activity: Floats
-    """(R, S)."""
+from ddnn.params import SelectParams
 
 
 def day_files(folder: Path) -> list[Path]:
@@ -56,12 +35,15 @@ def day_files(folder: Path) -> list[Path]:
     return files
 
 
-def read_folder(folder: Path, squares: Sequence[int] | None) -> tuple[Rows, list[str]]:
+def read_folder(
+    folder: Path, squares: Sequence[int] | None, select: SelectParams | None = None
+) -> tuple[Rows, list[str]]:
     """Read the internet activity of all day files of a folder.
 
     Args:
         folder: Where the day files are.
         squares: Ids of the wanted squares, in the order of the series; None: all, by id.
+        select: Another way to name them.
 
     Returns:
         Rows, one series per square, and warnings.
@@ -71,9 +53,11 @@ def read_folder(folder: Path, squares: Sequence[int] | None) -> tuple[Rows, list
     """
     if squares is not None and len(set(squares)) < len(squares):
         raise DemandError("download.milano_raw.squares: a square occurs twice; name it once")
-    days = [_read_day(path, squares) for path in day_files(folder)]
+    if select is not None:
+        squares = _selected(folder, select)
+    days = [read_day(path, squares) for path in day_files(folder)]
     days.sort(key=lambda day: int(day.times[0]))
-    _check_slots_once(days)
+    check_slots_once(days)
     wanted = _common_squares(days, squares)
     values = np.concatenate([d.activity[:, np.searchsorted(d.squares, wanted)] for d in days])
     times = np.concatenate([day.times for day in days])
@@ -87,62 +71,33 @@ def read_folder(folder: Path, squares: Sequence[int] | None) -> tuple[Rows, list
     return Rows(times, values, names, row), _warnings(days)
 
 
-def _read_day(path: Path, squares: Sequence[int] | None) -> _Day:
-    check_file(path)
-    file = TextFile(path, "\t", COLUMNS, frozenset(), header=False, used=_USED, quoted=False)
-    table = file.read()
-
-    def row(index: int) -> str:
-        return f"{path}: row {file.line(index)}"
-
-    times = to_seconds(table.column("time"), row)
-    ids, country = (_whole_numbers(table, name, row) for name in ("square", "country"))
-    internet = table.column("internet").fill_null(0.0).to_numpy()
-    _check_activity(internet, row)
-    kept = np.arange(len(ids)) if squares is None else np.flatnonzero(np.isin(ids, squares))
-    # A slot is there when any square has a row in it, wanted or not.
-    slots, slot_of = np.unique(times, return_inverse=True)
-    present, square_of = np.unique(ids[kept], return_inverse=True)
-    cell = slot_of[kept] * len(present) + square_of
-    _check_rows_once(cell, country, kept, row)
-    sums: Floats = np.zeros((len(slots), len(present)))
-    np.add.at(sums.reshape(-1), cell, internet[kept])
-    return _Day(path, slots, present, sums)
+def _selected(folder: Path, select: SelectParams) -> list[int]:
+    if select.random is None:
+        names = listed(select)
+    else:  # from the squares that every day has, so all files are looked through first
+        everywhere = read_day(day_files(folder)[0]).squares
+        for path in day_files(folder)[1:]:
+            everywhere = np.intersect1d(everywhere, read_day(path).squares)
+        names = draw(select.random, select.seed, [str(square) for square in everywhere])
+    try:
+        return [int(name) for name in names]
+    except ValueError as error:
+        raise DemandError(f"download.select: {error}; Milano's squares have numbers") from error
 
 
-def _whole_numbers(table: pa.Table, name: str, row: Row) -> Ids:
-    numbers = table.column(name).to_numpy()  # an empty field is NaN here
-    wrong = ~(np.abs(numbers) < 2**53) | (np.trunc(numbers) != numbers)
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise DemandError(
-            f"{row(index)}, column {name!r}: {numbers[index]:g} is no whole number; "
-            "fetch the file again"
-        )
-    return np.asarray(numbers, dtype=np.int64)
+class _WithSlots(Protocol):
+    @property
+    def path(self) -> Path: ...
+    @property
+    def times(self) -> Seconds: ...
 
 
-def _check_activity(internet: Floats, row: Row) -> None:
-    wrong = ~((internet >= 0) & (internet < np.inf))
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        raise DemandError(
-            f"{row(index)}, column 'internet': demand is negative or infinite "
-            f"({internet[index]:g}); correct it, or leave the field empty"
-        )
+def check_slots_once(days: Sequence[_WithSlots]) -> None:
+    """Refuse days, in order of their first slots, that share slots or lie among each other.
 
-
-def _check_rows_once(cell: Ids, country: Ids, kept: Ids, row: Row) -> None:
-    keys = pd.DataFrame({"cell": cell, "country": country[kept]})
-    repeated = keys.duplicated().to_numpy()
-    if repeated.any():
-        raise DemandError(
-            f"{row(int(kept[np.argmax(repeated)]))}: square, slot and country code repeat those of "
-            "an earlier row; keep one of them"
-        )
-
-
-def _check_slots_once(days: Sequence[_Day]) -> None:
+    Raises:
+        DemandError: Names both files.
+    """
     for before, after in pairwise(days):
         common = np.intersect1d(before.times, after.times)
         if len(common):
@@ -157,7 +112,7 @@ def _check_slots_once(days: Sequence[_Day]) -> None:
             )
 
 
-def _common_squares(days: Sequence[_Day], squares: Sequence[int] | None) -> Ids:
+def _common_squares(days: Sequence[Day], squares: Sequence[int] | None) -> Ids:
     wanted = np.unique(np.concatenate([day.squares for day in days]))
     if squares is not None:
         wanted = np.asarray(squares, dtype=np.int64)
@@ -171,7 +126,7 @@ def _common_squares(days: Sequence[_Day], squares: Sequence[int] | None) -> Ids:
     return wanted
 
 
-def _warnings(days: Sequence[_Day]) -> list[str]:
+def _warnings(days: Sequence[Day]) -> list[str]:
     return [
         f"{day.path.name}: the last line has no line break at its end; the file may be cut"
         for day in days

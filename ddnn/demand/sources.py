@@ -1,21 +1,25 @@
-"""One door to every source of demand: a synthetic city, a matrix file, raw Milano day files."""
+"""One door to every source of demand: a synthetic city, a matrix file, Milano's days."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ddnn.demand.matrix_file import read_matrix
 from ddnn.demand.milano_raw import day_files, read_folder
 from ddnn.demand.repair import Repairs, Rows, repair
+from ddnn.demand.selection import suffix
 from ddnn.demand.series import Demand
 from ddnn.demand.stamps import iso
 from ddnn.demand.text_file import check_file
 from ddnn.errors import DemandError
-from ddnn.params import DownloadParams, GapParams
+from ddnn.params import DownloadParams, GapParams, SelectParams
+
+if TYPE_CHECKING:
+    from ddnn.demand.fetch import Watcher
 
 _NAMED_IN_A_WARNING = 5
 
@@ -25,7 +29,7 @@ class DemandReport:
     """What was read, what was repaired, and what its reader should know."""
 
     source: str
-    """``city``, ``matrix`` or ``milano_raw``."""
+    """``city``, ``matrix``, ``milano`` or ``milano_raw``."""
     rows: int
     """Slots that the source had; the demand has these and the missing ones."""
     repairs: Repairs
@@ -33,10 +37,12 @@ class DemandReport:
     """Series that never change."""
     warnings: tuple[str, ...]
     """One line each."""
+    account: dict[str, Any] | None = None
+    """What Milano's published days hold and lack."""
 
     def to_json(self, demand: Demand, gaps: GapParams) -> dict[str, Any]:
         """Give plain values for quality.json, of the demand and the policy that it came from."""
-        return {
+        content: dict[str, Any] = {
             "source": self.source,
             "name": demand.name,
             "rows": self.rows,
@@ -57,10 +63,20 @@ class DemandReport:
             "constant_series": list(self.constant),
             "warnings": list(self.warnings),
         }
+        if self.account is not None:
+            content["milano"] = self.account
+        return content
 
 
-def load_demand(download: DownloadParams) -> tuple[Demand, DemandReport]:
-    """Read or make the demand that params.yaml asks for.
+def load_demand(
+    download: DownloadParams, home: Path | None = None, watcher: "Watcher | None" = None
+) -> tuple[Demand, DemandReport]:
+    """Read, fetch or make the demand that params.yaml asks for.
+
+    Args:
+        download: The settings.
+        home: Where fetched days are kept if the settings do not say.
+        watcher: Is told how far a download is.
 
     Raises:
         DemandError: It cannot be used as it is; the message names the place and the way out.
@@ -74,17 +90,24 @@ def load_demand(download: DownloadParams) -> tuple[Demand, DemandReport]:
             name=download.name,
             unit=download.unit,
             timezone=download.timezone,
+            select=download.select,
         )
+    if download.source == "milano":
+        return _load_milano(download, home, watcher)
     folder = _given(download.milano_raw.folder, "download.milano_raw.folder")
-    rows, warnings = read_folder(folder, download.milano_raw.squares)
-    label = _Label(
-        download.name or name_from(folder.resolve().name), download.unit, download.timezone
-    )
+    rows, warnings = read_folder(folder, download.milano_raw.squares, download.select)
+    label = _Label(demand_name(download), download.unit, download.timezone)
     return _finish("milano_raw", rows, download.gaps, label, warnings)
 
 
 def load_matrix(
-    path: Path, *, gaps: GapParams, name: str | None, unit: str, timezone: str
+    path: Path,
+    *,
+    gaps: GapParams,
+    name: str | None,
+    unit: str,
+    timezone: str,
+    select: SelectParams | None = None,
 ) -> tuple[Demand, DemandReport]:
     """Read a matrix file, CSV or Parquet; docs/demand.md says what is accepted.
 
@@ -94,27 +117,49 @@ def load_matrix(
         name: Of the demand; None: the file's stem.
         unit: What the values count.
         timezone: IANA name, for days in reports.
+        select: The series; None: all.
 
     Raises:
         DemandError: It cannot be used as it is; the message names the place and the way out.
     """
-    label = _Label(name or name_from(path.stem), unit, timezone)
-    return _finish("matrix", read_matrix(path), gaps, label, [])
+    label = _Label(name or name_from(path.stem + suffix(select)), unit, timezone)
+    return _finish("matrix", read_matrix(path, select), gaps, label, [])
 
 
 def source_files(download: DownloadParams) -> list[Path]:
-    """List the files whose bytes decide the demand; none for a city.
+    """List the files of the user's own whose bytes decide the demand; none for a city.
+
+    Nor for Milano's published days: their checksums are published too, and stand in quality.json.
 
     Raises:
         DemandError: A file is missing or empty, or a folder holds none.
     """
-    if download.source == "city":
-        return []
+    files: list[Path] = []
     if download.source == "matrix":
-        path = _given(download.matrix.path, "download.matrix.path")
+        files = [_given(download.matrix.path, "download.matrix.path")]
+    elif download.source == "milano_raw":
+        files = day_files(_given(download.milano_raw.folder, "download.milano_raw.folder"))
+    if download.select is not None and download.select.polygon is not None:
+        files.append(download.select.polygon)
+    for path in files:
         check_file(path)
-        return [path]
-    return day_files(_given(download.milano_raw.folder, "download.milano_raw.folder"))
+    return files
+
+
+def demand_name(download: DownloadParams) -> str:
+    """Name the demand without reading it: as params.yaml says, else by where it comes from."""
+    if download.name is not None:
+        return download.name
+    if download.source == "city":
+        return f"city{download.city.squares}"
+    if download.source == "milano":
+        stem = "milano"
+    elif download.source == "matrix":
+        stem = _given(download.matrix.path, "download.matrix.path").stem
+    else:
+        folder = _given(download.milano_raw.folder, "download.milano_raw.folder")
+        stem = folder.resolve().name
+    return name_from(stem + suffix(download.select))
 
 
 def name_from(stem: str) -> str:
@@ -143,6 +188,34 @@ def _make_city(download: DownloadParams) -> tuple[Demand, DemandReport]:
     )
     nothing = Repairs(missing_slots=0, empty_cells=0, longest=0, cells={})
     return demand, _report("city", demand, demand.slots, nothing, [])
+
+
+def _load_milano(
+    download: DownloadParams, home: Path | None, watcher: "Watcher | None"
+) -> tuple[Demand, DemandReport]:
+    from ddnn.demand.milano import account, read_squares  # with a client for the network
+
+    place = download.milano.folder or home
+    folder = _given(place, "download.milano.folder")
+    if download.milano.host == "zenodo":
+        from ddnn.demand.zenodo import fetch_zenodo
+
+        days = fetch_zenodo(
+            folder / "zenodo", download.milano.days, download.milano.keep_raw, watcher
+        )
+    else:
+        from ddnn.demand.dataverse import Published, fetch_days
+
+        milano = download.milano
+        published = Published(
+            milano.server, milano.doi, milano.version, milano.at_once, milano.keep_raw
+        )
+        days = fetch_days(published, folder / "dataverse", milano.days, watcher)
+    rows, warnings, squares = read_squares(days, download.select)
+    label = _Label(demand_name(download), download.unit, download.timezone)
+    demand, report = _finish("milano", rows, download.gaps, label, warnings)
+    facts = {"host": download.milano.host, **account(days, squares, download.timezone)}
+    return demand, replace(report, account=facts)
 
 
 def _finish(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ddnn.errors import ParamsError
-from ddnn.params import load_params
+from ddnn.params import load_params, parse_params
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "params.yaml"
@@ -34,6 +34,10 @@ def test_the_shipped_settings_are_valid():
         ("setting.c_o", float("nan"), "setting.c_o"),
         ("setting.c_o", float("inf"), "setting.c_o"),
         ("download.timezone", "Europe/Nowhere", "download.timezone"),
+        ("download.select", {"random": 49}, "city.squares"),
+        ("download.milano.days", ["2013-12-01", "2013-11-01"], "after the last"),
+        ("download.milano.server", "dataverse.harvard.edu", "download.milano.server"),
+        ("download.milano.at_once", 0, "download.milano.at_once"),
     ],
 )
 def test_a_setting_out_of_range_is_named(key, value, named):
@@ -41,6 +45,37 @@ def test_a_setting_out_of_range_is_named(key, value, named):
         load_params(SHIPPED, {key: value})
     assert named in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("select", "named"),
+    [
+        ({}, "one of squares, block, polygon and random"),
+        ({"random": 49, "block": [1, 2]}, "one of squares, block, polygon and random"),
+        ({"squares": [4142, "4142"]}, "occurs twice"),
+        ({"block": [0, 2]}, "download.select.block"),
+        ({"random": 0}, "download.select.random"),
+        ({"lot": 3}, "download.select.lot: unknown setting"),
+    ],
+)
+def test_a_selection_is_made_in_one_way(select, named):
+    with pytest.raises(ParamsError) as caught:
+        load_params(SHIPPED, {"download.source": "milano", "download.select": select})
+    assert named in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_two_ways_to_choose_raw_squares_are_refused():
+    chosen = {"folder": "days", "squares": [1]}
+    asked = {"download.source": "milano_raw", "download.milano_raw": chosen}
+    with pytest.raises(ParamsError, match=r"select and milano_raw\.squares both choose"):
+        load_params(SHIPPED, asked | {"download.select": {"random": 4}})
+
+
+def test_settings_from_before_the_published_days_are_read():
+    values = load_params(SHIPPED).model_dump(mode="json")
+    del values["download"]["milano"], values["download"]["select"]
+    assert parse_params(values) == load_params(SHIPPED)
 
 
 @pytest.mark.parametrize("key", ["setting.c_x", "sitting.c_u", "setting.c_u.deep"])

@@ -49,6 +49,16 @@ def test_a_files_name_gives_a_name_that_a_registry_takes(path):
     assert not set(model_name(params)) & set("/: ()ä")
 
 
+def test_another_selection_is_another_demand():
+    def named(select):
+        given = {"download.source": "milano", "download.select": select}
+        return model_name(load_params(PARAMS, given))
+
+    assert named(None) == "ddnn.milano.eq3.cu1.co1.N6"
+    assert named({"random": 49, "seed": 2}) == "ddnn.milano-random49s2.eq3.cu1.co1.N6"
+    assert named({"squares": [1, 2]}) != named({"squares": [1, 3]})
+
+
 def test_days_differ_by_demand_and_split(tiny_stage, tmp_path):
     folder, params = tiny_stage.inputs["download"], tiny_stage.params
     days = judged_on(folder, params)

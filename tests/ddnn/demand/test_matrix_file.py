@@ -10,7 +10,7 @@ import pytest
 
 from ddnn.demand import Demand, load_matrix
 from ddnn.errors import DemandError
-from ddnn.params import GapParams
+from ddnn.params import GapParams, SelectParams
 
 START = 1383264000  # 2013-11-01T00:00:00Z
 
@@ -239,6 +239,48 @@ def test_cut_and_false_parquet_are_refused(tmp_path: Path) -> None:
         path = write(tmp_path / "d.parquet", wrong)
         with pytest.raises(DemandError, match=r"d\.parquet: cannot be read as Parquet"):
             load(path)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_chosen_series_are_read_and_no_others(tmp_path: Path, suffix: str) -> None:
+    names = [f"s{index}" for index in range(20)]
+    columns: dict[str, object] = {name: [index, index + 0.5] for index, name in enumerate(names)}
+    data = pd.DataFrame({"time": [START, START + 600], **columns, "text": ["no", "number"]})
+    path = tmp_path / f"d.{suffix}"
+    if suffix == "csv":
+        data.to_csv(path, index=False)
+    else:
+        data.to_parquet(path, index=False)
+    gaps = GapParams(policy="previous", longest=0)
+
+    def chosen(**way: object) -> Demand:
+        select = SelectParams.model_validate(way)
+        return load_matrix(path, gaps=gaps, name=None, unit="", timezone="UTC", select=select)[0]
+
+    demand = chosen(squares=["s7", "s3"])
+    assert demand.series == ("s7", "s3")
+    assert demand.values.tolist() == [[7, 3], [7.5, 3.5]]
+    with pytest.raises(DemandError, match="no such series in this demand: s20"):
+        chosen(squares=["s20"])
+    with pytest.raises(DemandError, match="no such series in this demand: 1"):
+        chosen(block=[1, 2])
+    with pytest.raises(DemandError, match="22 series are wanted, but there are 21"):
+        chosen(random=22)
+    data.drop(columns="text").to_parquet(path, index=False)
+    drawn = chosen(random=5, seed=1)
+    assert drawn.vnfs == 5
+    assert [int(name[1:]) for name in drawn.series] == drawn.values[0].tolist()
+    assert set(drawn.series) < set(chosen(random=9, seed=1).series)
+
+
+def test_series_are_chosen_beside_an_index_that_pandas_kept(tmp_path: Path) -> None:
+    index = pd.RangeIndex(START, START + 1800, 600)
+    pd.DataFrame({"a": [1.0, 2, 3], "b": [4.0, 5, 6]}, index=index).to_parquet(tmp_path / "d")
+    gaps, select = GapParams(policy="previous", longest=0), SelectParams(squares=["b"])
+    demand = load_matrix(
+        tmp_path / "d", gaps=gaps, name=None, unit="", timezone="UTC", select=select
+    )[0]
+    assert (demand.series, demand.values.tolist()) == (("b",), [[4], [5], [6]])
 
 
 def test_a_wide_file_is_read_fast_enough_to_be_used(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from ddnn.demand.milano_raw import day_files, read_folder
 from ddnn.errors import DemandError
+from ddnn.params import SelectParams
 
 START = 1383260400
 
@@ -96,6 +97,20 @@ def test_square_that_a_file_lacks_is_refused(tmp_path: Path) -> None:
         read_folder(tmp_path, [1, 7])
     with pytest.raises(DemandError, match="square occurs twice"):
         read_folder(tmp_path, [1, 1])
+
+
+def test_squares_are_selected_from_those_that_every_file_has(tmp_path: Path) -> None:
+    later = "".join(line(square, slot, 39, 1) for square in (1, 102, 101) for slot in range(4, 8))
+    first = GOOD + "".join(line(square, 0, 39, 1) for square in (101, 102))
+    days = folder(tmp_path, first, later)
+    assert read_folder(days, None, SelectParams(random=3))[0].series == ("1", "101", "102")
+    with pytest.raises(DemandError, match="4 series are wanted, but there are 3"):
+        read_folder(days, None, SelectParams(random=4))
+    assert read_folder(days, None, SelectParams(squares=[102, 1]))[0].series == ("102", "1")
+    with pytest.raises(DemandError, match=r"day-2\.txt: no row for square 2"):
+        read_folder(days, None, SelectParams(block=(1, 102)))
+    with pytest.raises(DemandError, match="Milano's squares have numbers"):
+        read_folder(days, None, SelectParams(squares=["north"]))
 
 
 def test_slots_in_two_files_are_refused(tmp_path: Path) -> None:

@@ -98,6 +98,21 @@ def test_sources_that_are_not_there_are_refused(tmp_path: Path) -> None:
             load_demand(settings)
 
 
+def test_the_bytes_of_a_polygon_decide_the_demand(tmp_path: Path) -> None:
+    area = tmp_path / "area.geojson"
+    settings = download(source="milano", select={"polygon": area})
+    with pytest.raises(DemandError, match=r"area\.geojson: no such file"):
+        source_files(settings)
+    area.write_text("{}")
+    assert source_files(settings) == [area]
+    assert source_files(download(source="milano")) == []
+
+
+def test_milano_needs_a_place_for_its_days() -> None:
+    with pytest.raises(DemandError, match=r"download\.milano\.folder: not given"):
+        load_demand(download(source="milano"))
+
+
 @pytest.mark.parametrize(
     ("stem", "name"),
     [("a b (1)", "a-b-1"), ("plain-2.x", "plain-2.x"), ("_x", "x"), ("数据", "demand")],
