@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN_ARGS = $(if $(DEMAND),--demand '$(DEMAND)') $(foreach pair,$(SET),--set '$(pair)')
 
-.PHONY: help setup run test repro ui schedule bench check doctor clean
+.PHONY: help setup run test repro ui schedule bench proto check doctor clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -40,6 +40,10 @@ bench: $(READY)  ## windows per second of training, by batch and number format
 
 dvc.yaml: $(READY) FORCE ## write dvc.yaml anew after a change of imports or stages
 	@$(BIN)/ddnn dvc-yaml
+
+proto: $(READY)  ## generate the code of ddnn/runtime/ddnn.proto anew
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. \
+		ddnn/runtime/ddnn.proto
 
 check: $(READY)  ## what pre-commit and CI check
 	$(BIN)/ruff check .
