@@ -59,6 +59,8 @@ class EdgeServicer:
         self._lock = asyncio.Lock()
         self._saving: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
+        self.has_model = asyncio.Event()
+        """Set once there is a model."""
         self._said = ""
 
     @property
@@ -182,6 +184,7 @@ class EdgeServicer:
                 self._restore()
         if before and before != model:
             self._metrics.model.remove(before)
+        self.has_model.set()
         self._metrics.model.labels(model).set(1)
         self._metrics.swaps.labels("done").inc()
         say("model", model=model, before=before, rule=half.rule, l0=half.l0)

@@ -1,7 +1,6 @@
 """The command ``ddnn-edge``."""
 
 import argparse
-import asyncio
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,8 +21,6 @@ from ddnn.runtime.process import (
 )
 from ddnn.runtime.security import add_port, make_server
 from ddnn.runtime.telemetry import EdgeMetrics, say, serve_metrics
-
-_READY_SECONDS = 0.2
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,8 +67,7 @@ async def _serve(options: argparse.Namespace) -> None:
     say("serving", process="edge", port=port, metrics_port=page, ready=servicer.ready)
 
     async def get_ready() -> None:
-        while not servicer.ready:
-            await asyncio.sleep(_READY_SECONDS)
+        await servicer.has_model.wait()
         await health.tell(True)
 
     async with in_background(servicer.follow_models()), in_background(get_ready()):
