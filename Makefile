@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN_ARGS = $(if $(DEMAND),--demand '$(DEMAND)') $(foreach pair,$(SET),--set '$(pair)')
 
-.PHONY: help setup run test repro ui schedule bench proto check doctor clean
+.PHONY: help setup run test repro ui schedule demo-serve bench proto check doctor clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ ui: $(READY)     ## Prefect's and MLflow's pages on loopback
 
 schedule: $(READY) ## retrain by schedule on a real Prefect server
 	@$(BIN)/ddnn schedule $(RUN_ARGS)
+
+demo-serve: $(READY) ## one cloud and three edges on this machine, 42 ms apart; ends by itself
+	@$(BIN)/ddnn demo-serve
 
 bench: $(READY)  ## windows per second of training, by batch and number format
 	$(BIN)/python -m benchmarks.training --speed
