@@ -35,9 +35,9 @@ class DelayProxy:
         """Close all lines."""
         if self._server is not None:
             self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        tasks = list(self._tasks)
+        self.cut()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def cut(self) -> None:
         """Break all lines at once, as a network does that fails."""
@@ -50,16 +50,25 @@ class DelayProxy:
             writer.write(b"\xff" * 64)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        self._tasks.add(me)
+        self._answers.add(writer)
+        writers = [writer]
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
-        except OSError:
-            writer.close()
-            return
-        self._answers.add(writer)
-        for source, sink in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.ensure_future(self._pass(source, sink))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            writers.append(far_writer)
+            await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer))
+        except (OSError, asyncio.CancelledError):
+            pass  # the line is broken, or cut on purpose: both ends are closed below
+        finally:
+            self._tasks.discard(me)
+            self._answers.discard(writer)
+            for each in writers:
+                each.close()
+            for each in writers:
+                with contextlib.suppress(OSError):
+                    await each.wait_closed()
 
     async def _pass(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         due: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=1024)
@@ -70,13 +79,9 @@ class DelayProxy:
                 await due.put((loop.time() + self.rtt_ms / 2000, data))
             await due.put((loop.time() + self.rtt_ms / 2000, b""))
             await delivering
-        except OSError:
-            pass
         finally:
             delivering.cancel()
             await asyncio.gather(delivering, return_exceptions=True)
-            self._answers.discard(sink)
-            sink.close()
 
 
 async def _deliver(due: "asyncio.Queue[tuple[float, bytes]]", sink: asyncio.StreamWriter) -> None:
@@ -85,9 +90,8 @@ async def _deliver(due: "asyncio.Queue[tuple[float, bytes]]", sink: asyncio.Stre
         when, data = await due.get()
         if (left := when - loop.time()) > 0:
             await asyncio.sleep(left)
-        with contextlib.suppress(OSError):
-            if not data:
-                sink.write_eof()
-                return
-            sink.write(data)
-            await sink.drain()
+        if not data:
+            sink.write_eof()
+            return
+        sink.write(data)
+        await sink.drain()
