@@ -123,14 +123,21 @@ def publish(
     models: Annotated[Path, typer.Option(help="Folder that ddnn-cloud serves from.")],
     model: ModelOption = "champion",
     demand: DemandOption = None,
+    follow: Annotated[
+        float | None, typer.Option(help="Seconds between looks for another champion.", min=1)
+    ] = None,
     overrides: SetOption = None,
 ) -> None:
     """Hand a model to a running cloud: it is taken up within seconds, and by its edges after it."""
     from flows.models import served_folder
+    from flows.serving import follow_champion
     from flows.serving import publish as hand_over
 
-    with served_folder(model, demand, _params(demand, overrides)) as folder:
+    params = _params(demand, overrides)
+    with served_folder(model, demand, params) as folder:
         print(hand_over(folder, models))
+    if follow is not None:
+        follow_champion(models, params, follow)
 
 
 @app.command()

@@ -43,6 +43,12 @@ def bundle_folder(model: str, demand: Path, params: Params) -> Iterator[Path]:
         yield tracking.fetch_bundle(reference, Path(folder))
 
 
+def champion_of(params: Params) -> tracking.ChampionRef | None:
+    """Give the champion of the current demand and setting; None: there is none."""
+    name = tracking.model_name(params)
+    return next((found for found in tracking.champions() if found.name == name), None)
+
+
 @contextlib.contextmanager
 def served_folder(model: str, demand: Path | None, params: Params) -> Iterator[Path]:
     """Give the folder of the bundle that ``model`` names, where no demand need be at hand.
@@ -57,7 +63,7 @@ def served_folder(model: str, demand: Path | None, params: Params) -> Iterator[P
             yield folder
         return
     name = tracking.model_name(params)
-    reference = next((found for found in tracking.champions() if found.name == name), None)
+    reference = champion_of(params)
     if reference is None:
         raise ModelError(f"there is no champion of {name} yet: train one with `ddnn run`")
     log.info("%s version %d (MLflow run %s)", reference.name, reference.version, reference.run_id)

@@ -15,6 +15,7 @@ from ddnn.runtime.bundle import load_bundle
 from ddnn.runtime.model_store import ModelStore
 from ddnn.runtime.replay import Replayed, delayed_line, replay, table
 from ddnn.runtime.served_pair import ServedPair, edge_client
+from flows.models import champion_of, served_folder
 
 log = logging.getLogger("ddnn")
 
@@ -25,6 +26,27 @@ def publish(bundle: Path, models: Path) -> str:
     """Make a bundle the current model of a folder that ``ddnn-cloud`` serves from."""
     model = ModelStore(models).publish(bundle)
     return f"model {model} is current in {models}"
+
+
+def follow_champion(models: Path, params: Params, seconds: float, looks: int | None = None) -> None:
+    """Publish the champion of the current demand and setting whenever it is another one.
+
+    Args:
+        models: Folder that the cloud serves from.
+        params: The settings.
+        seconds: Between two looks.
+        looks: How many; None: until Ctrl-C.
+    """
+    known = champion_of(params)
+    while looks is None or looks > 0:
+        looks = None if looks is None else looks - 1
+        time.sleep(seconds)
+        found = champion_of(params)
+        if found is None or found == known:
+            continue
+        with served_folder("champion", None, params) as folder:
+            log.info("%s", publish(folder, models))
+        known = found
 
 
 def replay_file(

@@ -15,7 +15,7 @@ from ddnn.offload.calibration import threshold_to_json
 from ddnn.offload.tracker import ThresholdTracker
 from ddnn.runtime.cloud_link import NoAnswerError
 from ddnn.runtime.history import History, RepeatedError
-from ddnn.runtime.served import EdgeHalf, First
+from ddnn.runtime.served import EdgeHalf, Facts, First
 from ddnn.runtime.telemetry import EdgeMetrics, say
 from ddnn.serve_settings import EdgeSettings
 
@@ -199,13 +199,12 @@ class Decider:
         assert half is not None and history is not None
         facts = half.facts
         if len(history) < facts.N:
-            # Nothing can be said yet: what was never exceeded on the training days is safe.
-            full = tuple((facts.minimum + facts.span).tolist())
-            reason = f"{len(history)} of {facts.N} slots"
-            return Answer(target, full, "cold", reason, facts.model, 0.0, 0.0, 0.0)
+            return _cold(facts, target, f"{len(history)} of {facts.N} slots")
         window = facts.scale(history.values[-facts.N :]).astype(np.float32)[None]
         slot = facts.slot(target)
         first = half.first(window, slot)
+        if not (np.isfinite(first.score) and np.isfinite(first.latent).all()):
+            return _cold(facts, target, "demand far outside what the model was trained on")
         tracker = self._tracker
         threshold = half.threshold if tracker is None else tracker.threshold()
         keep = half.keeps(first.score, threshold)
@@ -216,6 +215,8 @@ class Decider:
             y, exit_, reason = _local(half, first), "local", ""
         else:
             y, exit_, reason = await self._offload(half, slot, window, first, arrived)
+        if not np.isfinite(y).all():
+            return _cold(facts, target, "demand far outside what the model was trained on")
         allocation = tuple(facts.serve(y[0]).tolist())
         return Answer(target, allocation, exit_, reason, facts.model, first.score, threshold, 0.0)
 
@@ -285,6 +286,12 @@ def distribution_distance(a: Doubles, b: Doubles) -> float:
     both = np.sort(np.concatenate([a, b]))
     below = [np.searchsorted(np.sort(each), both, side="right") / each.size for each in (a, b)]
     return float(np.max(np.abs(below[0] - below[1])))
+
+
+def _cold(facts: Facts, target: int, reason: str) -> Answer:
+    """Answer where the model cannot: what was never exceeded on the training days is safe."""
+    full = tuple((facts.minimum + facts.span).tolist())
+    return Answer(target, full, "cold", reason, facts.model, 0.0, 0.0, 0.0)
 
 
 def _local(half: EdgeHalf, first: First) -> Floats:

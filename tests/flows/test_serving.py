@@ -13,7 +13,7 @@ from ddnn.demand import read_demand
 from ddnn.params import load_params
 from ddnn.runtime.model_store import ModelStore
 from ddnn.serve_settings import load_settings
-from flows.serving import demo, made_demand, publish, replay_file
+from flows.serving import demo, follow_champion, made_demand, publish, replay_file
 from tasks.stage import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,22 @@ def test_the_demo_runs_and_ends(tiny_bundle: Path, capsys: pytest.CaptureFixture
 def test_a_published_model_is_current(tiny_bundle: Path, tmp_path: Path) -> None:
     said = publish(tiny_bundle, tmp_path / "models")
     assert ModelStore(tmp_path / "models").current() in said
+
+
+def test_another_champion_is_published(
+    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contextlib import nullcontext
+
+    champions = iter(["one", "one", "two", "two"])
+    monkeypatch.setattr("flows.serving.champion_of", lambda params: next(champions))
+    monkeypatch.setattr("flows.serving.served_folder", lambda *_: nullcontext(tiny_bundle))
+    published: list[Path] = []
+    monkeypatch.setattr("flows.serving.publish", lambda folder, models: published.append(folder))
+
+    follow_champion(tmp_path, PARAMS, seconds=0, looks=3)
+
+    assert published == [tiny_bundle]
 
 
 def test_a_file_is_replayed(

@@ -66,6 +66,20 @@ def test_a_cold_start_allocates_what_was_never_exceeded(start: Any, tiny_demand:
     assert edge.metrics()['ddnn_edge_decisions_total{exit="cold"}'] == 1
 
 
+def test_demand_beyond_the_models_numbers_is_answered(start: Any, tiny_demand: Demand) -> None:
+    edge = start("edge.rule=optimized_volume")
+    feed(edge, tiny_demand, 0, 5)
+    answer = edge.decide(int(tiny_demand.times[5]), np.full(5, 1e30))
+
+    # The first layers still hold it or not: there is an answer, and it is a number.
+    assert np.isfinite(answer.allocation).all()
+    assert np.isfinite(answer.score)
+    for i in range(6, 12):
+        answer = feed(edge, tiny_demand, i, i + 1)[0]
+        assert np.isfinite(answer.allocation).all()
+    assert answer.exit != Exit.EXIT_COLD
+
+
 def test_gaps_are_repaired_or_begin_cold(start: Any, tiny_demand: Demand) -> None:
     edge = start()
     feed(edge, tiny_demand, 0, 10)
