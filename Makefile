@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN_ARGS = $(if $(DEMAND),--demand '$(DEMAND)') $(foreach pair,$(SET),--set '$(pair)')
 
-.PHONY: help setup run test repro paper ui schedule bench check doctor clean
+.PHONY: help setup run test repro paper ui schedule demo-serve bench proto check doctor clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -39,11 +39,18 @@ ui: $(READY)     ## Prefect's and MLflow's pages on loopback
 schedule: $(READY) ## retrain by schedule on a real Prefect server
 	@$(BIN)/ddnn schedule $(RUN_ARGS)
 
+demo-serve: $(READY) ## one cloud and three edges on this machine, 42 ms apart; ends by itself
+	@$(BIN)/ddnn demo-serve
+
 bench: $(READY)  ## training windows per second of the whole machine, against plain torch (ten minutes, idle)
 	$(BIN)/python -m benchmarks.training_speed
 
 dvc.yaml: $(READY) FORCE ## write dvc.yaml anew after a change of imports or stages
 	@$(BIN)/ddnn dvc-yaml
+
+proto: $(READY)  ## generate the code of ddnn/runtime/ddnn.proto anew
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. \
+		ddnn/runtime/ddnn.proto
 
 check: $(READY)  ## what pre-commit and CI check
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ddnn.errors import ParamsError
+from ddnn.serve_settings import ServeSettings
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -320,6 +321,7 @@ class Params(_Group):
     label: LabelParams
     offloader: OffloaderParams
     evaluate: EvaluateParams
+    serve: ServeSettings
     schedule: ScheduleParams
     paper: PaperParams
 

@@ -36,6 +36,9 @@ SetOption = Annotated[
 ]
 
 
+ModelOption = Annotated[str, typer.Option(help="champion, an MLflow run id, or a bundle's folder.")]
+
+
 @app.command()
 def run(
     demand: DemandOption = None,
@@ -73,9 +76,7 @@ def allocate(
     out: Annotated[Path, typer.Option(help="CSV or Parquet to write.")],
     rule: Annotated[str | None, typer.Option(help="Offloading rule.")] = None,
     l0: Annotated[float | None, typer.Option(help="Least share decided at the edge.")] = None,
-    model: Annotated[
-        str, typer.Option(help="champion, an MLflow run id, or a bundle's folder.")
-    ] = "champion",
+    model: ModelOption = "champion",
     overrides: SetOption = None,
 ) -> None:
     """Allocate for each slot of a demand file, and for the one after it."""
@@ -102,6 +103,82 @@ def schedule(demand: DemandOption = None, overrides: SetOption = None) -> None:
     from flows.schedule import serve_schedule
 
     serve_schedule(_params(demand, overrides))
+
+
+@app.command("serve-settings")
+def serve_settings(
+    out: Annotated[Path, typer.Option(help="JSON file for ddnn-edge and ddnn-cloud.")],
+    overrides: SetOption = None,
+) -> None:
+    """Write the group `serve` for the processes, which read no YAML."""
+    text = _params(None, overrides).serve.to_json()
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ParamsError(f"--out {out}: cannot be written ({error.strerror})") from error
+
+
+@app.command()
+def publish(
+    models: Annotated[Path, typer.Option(help="Folder that ddnn-cloud serves from.")],
+    model: ModelOption = "champion",
+    demand: DemandOption = None,
+    follow: Annotated[
+        float | None, typer.Option(help="Seconds between looks for another champion.", min=1)
+    ] = None,
+    overrides: SetOption = None,
+) -> None:
+    """Hand a model to a running cloud: it is taken up within seconds, and by its edges after it."""
+    from flows.models import served_folder
+    from flows.serving import follow_champion
+    from flows.serving import publish as hand_over
+
+    params = _params(demand, overrides)
+    with served_folder(model, demand, params) as folder:
+        print(hand_over(folder, models))
+    if follow is not None:
+        follow_champion(models, params, follow)
+
+
+@app.command()
+def replay(
+    demand: Annotated[Path, typer.Option(help="CSV or Parquet; its newest slots are replayed.")],
+    model: ModelOption = "champion",
+    slots: Annotated[int, typer.Option(help="Slots to replay.", min=2)] = 720,
+    l0: Annotated[
+        list[float] | None, typer.Option(help="Share decided at the edge; may be given again.")
+    ] = None,
+    rtt: Annotated[
+        list[float] | None, typer.Option(help="Added round trip, ms; may be given again.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the results.")] = None,
+    overrides: SetOption = None,
+) -> None:
+    """Drive edge and cloud as processes with past demand: Table IV as measured."""
+    from flows.models import bundle_folder
+    from flows.serving import replay_file
+
+    params = _params(None, overrides)
+    with bundle_folder(model, demand, params) as folder:
+        replay_file(folder, demand, params, slots, l0 or [], rtt or [0.0, 42.46], out)
+
+
+@app.command("demo-serve")
+def demo_serve(
+    model: ModelOption = "champion",
+    edges: Annotated[int, typer.Option(min=1, max=20)] = 3,
+    slots: Annotated[int, typer.Option(min=1)] = 40,
+    rtt: Annotated[float, typer.Option(help="Added round trip, ms.", min=0)] = 42.46,
+    pause: Annotated[float, typer.Option(help="Seconds between slots.", min=0)] = 0.2,
+    overrides: SetOption = None,
+) -> None:
+    """Run one cloud and three edges on this machine for a few made slots."""
+    from flows.models import served_folder
+    from flows.serving import demo
+
+    params = _params(None, overrides)
+    with served_folder(model, None, params) as folder:
+        demo(folder, params, edges, slots, rtt, pause)
 
 
 @app.command()

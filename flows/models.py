@@ -43,6 +43,34 @@ def bundle_folder(model: str, demand: Path, params: Params) -> Iterator[Path]:
         yield tracking.fetch_bundle(reference, Path(folder))
 
 
+def champion_of(params: Params) -> tracking.ChampionRef | None:
+    """Give the champion of the current demand and setting; None: there is none."""
+    name = tracking.model_name(params)
+    return next((found for found in tracking.champions() if found.name == name), None)
+
+
+@contextlib.contextmanager
+def served_folder(model: str, demand: Path | None, params: Params) -> Iterator[Path]:
+    """Give the folder of the bundle that ``model`` names, where no demand need be at hand.
+
+    The champion is that of the demand file's series, or, without one, of the current settings.
+
+    Raises:
+        ModelError: There is no such model.
+    """
+    if demand is not None or model != "champion":
+        with bundle_folder(model, demand or Path(), params) as folder:
+            yield folder
+        return
+    name = tracking.model_name(params)
+    reference = champion_of(params)
+    if reference is None:
+        raise ModelError(f"there is no champion of {name} yet: train one with `ddnn run`")
+    log.info("%s version %d (MLflow run %s)", reference.name, reference.version, reference.run_id)
+    with tempfile.TemporaryDirectory(prefix="ddnn-") as place:
+        yield tracking.fetch_bundle(reference, Path(place))
+
+
 def _champion(demand: Path, params: Params) -> tracking.ChampionRef | None:
     series = series_digest(read_matrix(demand).series)
     setting = tracking.model_name(params).removeprefix(f"ddnn.{demand_name(params.download)}")

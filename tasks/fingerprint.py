@@ -20,6 +20,7 @@ _LEFT_OUT = {
     "ddnn.params",
     "ddnn.errors",
     "ddnn.arithmetic",
+    "ddnn.serve_settings",
     "tasks.stage",
     "ddnn",
     "tasks",

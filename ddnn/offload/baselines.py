@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from ddnn.errors import ModelError
 from ddnn.offload.calibration import local_count
+from ddnn.offload.draws import uniform_scores
 from ddnn.offload.labelling import Critical, algorithm_1
 from ddnn.offload.samples import EdgeSamples, Samples
-
-_RANDOM_STREAM = 1  # keeps Random's numbers apart from the Uncertainty Rule's masks
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,7 @@ class RandomRule:
 
     def score(self, samples: EdgeSamples) -> NDArray[np.float64]:
         """``(K,)`` uniform in [0, 1); a slot's number depends on the seed and the slot alone."""
-        return np.array(
-            [
-                slot_generator(self.seed, _RANDOM_STREAM, int(slot)).random()
-                for slot in samples.slots
-            ]
-        )
+        return uniform_scores(self.seed, samples.slots)
 
     def threshold(self, l0: float) -> float:
         """Give L0 itself: the scores are uniform by construction, nothing is to be calibrated."""
@@ -88,18 +82,6 @@ class OracleRule:
         """
         known = _with_outcome(samples)
         return algorithm_1(known.local_cost, known.remote_cost, l0, self.critical)
-
-
-def slot_generator(seed: int, stream: int, slot: int, part: int = 0) -> np.random.Generator:
-    """Give the random numbers of one slot, the same in any batch and in any order.
-
-    Philox is counter-based: its key is (seed and stream, slot), and ``part`` sets the counter's
-    highest word, so that the parts of a slot do not overlap.
-    """
-    first = np.random.SeedSequence([seed, stream]).generate_state(1, np.uint64)[0]
-    key = np.array([first, slot], dtype=np.uint64)
-    counter = np.array([0, 0, 0, part], dtype=np.uint64)
-    return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
 def _with_outcome(samples: EdgeSamples) -> Samples:

@@ -23,11 +23,12 @@ from ddnn.params import GateFeature, OffloaderParams
 PAPER_THRESHOLD = 0.5
 """The paper keeps a decision local where its p < 1/2. It does not give L0: see calibration."""
 
+BOUND = 8.0
+"""Standardised inputs are cut here, so that one spike of demand cannot blow the gate up."""
+
 _FORMAT = 1
 _FILTERS = 32
 _BATCH = 512
-# Standardised inputs are cut here, so that one spike of demand cannot blow the gate up.
-_BOUND = 8.0
 # Inputs up to which an MLP learns at the full rate: about those of D on 49 VNFs, N = 6.
 _WIDE = 300
 
@@ -118,7 +119,7 @@ class Gate(nn.Module):
                 f"sample, not {tuple(x.shape[1:])}"
             )
         x = (x - self.get_buffer("center")) / self.get_buffer("spread")
-        x = x.clamp(-_BOUND, _BOUND)
+        x = x.clamp(-BOUND, BOUND)
         if self.plan.feature == "volume":
             x = to_volume(x, self.get_buffer("_source"), _grid_of(self.plan))
         odds: Tensor = self.layers(x).squeeze(1)

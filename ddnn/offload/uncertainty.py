@@ -6,10 +6,9 @@ from numpy.typing import NDArray
 
 from ddnn.errors import ModelError
 from ddnn.nets.exits import Exits
-from ddnn.offload.baselines import slot_generator
+from ddnn.offload.draws import keep_masks
 from ddnn.offload.samples import EdgeSamples
 
-_MASK_STREAM = 2
 _ROWS = 512  # slots x passes that run at once; bounds the memory of the masks (20 MB on 49 VNFs)
 
 
@@ -86,13 +85,6 @@ class UncertaintyRule:
             For each place of dropout a tensor ``(K * B, *shape)``; the passes of a slot follow
             one another.
         """
-        shapes = self._exits.mask_shapes
-        sizes = [int(np.prod(shape)) for shape in shapes]
-        keep = np.float32(1 - self._exits.dropout)
-        drawn = np.empty((len(slots) * self._passes, sum(sizes)), dtype=np.float32)
-        for row in range(len(drawn)):
-            slot, turn = divmod(row, self._passes)
-            generator = slot_generator(self._seed, _MASK_STREAM, int(slots[slot]), part=turn)
-            drawn[row] = generator.random(sum(sizes), dtype=np.float32) < keep
-        flat = torch.split(torch.from_numpy(drawn), sizes, dim=1)
-        return [part.reshape(len(drawn), *shape) for part, shape in zip(flat, shapes, strict=True)]
+        exits = self._exits
+        drawn = keep_masks(self._seed, slots, self._passes, exits.mask_shapes, exits.dropout)
+        return [torch.from_numpy(np.ascontiguousarray(mask)) for mask in drawn]

@@ -2,7 +2,8 @@
 
 The files are ``bundle.json`` (see manifest.py), ``exits.safetensors`` and ``exits.json`` (F0, F1,
 F2), ``gates/``, ``thresholds.json`` and ``calibration_scores.safetensors`` (the offloading rules),
-and ``model.onnx`` (both exits in the user's units, for others).
+``model.onnx`` (both exits in the user's units, for others), and ``edge/`` and ``cloud/``, the two
+halves that ``ddnn-edge`` and ``ddnn-cloud`` run (see served.py).
 """
 
 import shutil
@@ -20,6 +21,7 @@ from ddnn.grid import Grid
 from ddnn.nets import Exits, load_exits
 from ddnn.offload.rules import GATES, SCORES, THRESHOLDS, Rule, RuleSet, load_rules
 from ddnn.params import GapParams, OffloaderParams, Params, Share
+from ddnn.runtime.export_parts import Calibration, write_parts
 from ddnn.runtime.manifest import MANIFEST, verify, write_manifest
 from ddnn.runtime.onnx_model import UnitExits, check_onnx, export_onnx
 
@@ -54,7 +56,9 @@ class BundleFacts(BaseModel):
     rule: str
     l0: Share
     onnx_difference: float | None = None
-    """Largest difference between model.onnx and torch on the test days, in full scales."""
+    """Largest difference between model.onnx and torch on the validation days, in full scales."""
+    parts_difference: float | None = None
+    """The same of the halves for edge and cloud, on the calibration days."""
 
     @model_validator(mode="after")
     def _one_of_each_per_vnf(self) -> Self:
@@ -125,7 +129,12 @@ class Bundle:
 
 
 def write_bundle(
-    folder: Path, facts: BundleFacts, exits: Path, rules: Path, demand: NDArray[np.float32]
+    folder: Path,
+    facts: BundleFacts,
+    exits: Path,
+    rules: Path,
+    demand: NDArray[np.float32],
+    calibration: Calibration,
 ) -> str:
     """Write a trained system into a folder; equal systems give equal bytes.
 
@@ -135,13 +144,15 @@ def write_bundle(
         exits: Folder with what ``save_exits`` wrote.
         rules: Folder with what the stage ``offloader`` wrote.
         demand: Windows (K, N, M) in units, on which model.onnx is held against torch.
+        calibration: Scaled windows: the scores on them go into the edge half, and the halves are
+            held against torch.
 
     Returns:
         The model's id.
 
     Raises:
         ArtefactError: A part is missing or damaged.
-        ModelError: model.onnx differs from torch; the exits and the rules do not belong together.
+        ModelError: An ONNX file differs from torch; the exits and the rules do not belong together.
     """
     try:
         for name in _EXITS:
@@ -154,12 +165,14 @@ def write_bundle(
             f"{error.filename}: cannot be copied ({error.strerror}); run the stage before again"
         ) from error
     scaling = Scaling.from_json(facts.scaling)
-    loaded = _load_parts(folder, facts)
-    model = UnitExits(loaded[0], scaling.minimum, scaling.span)
+    network, loaded_rules = _load_parts(folder, facts)
+    model = UnitExits(network, scaling.minimum, scaling.span)
     about = {"series": facts.series, "unit": facts.unit, "slot_seconds": facts.slot_seconds}
     export_onnx(model, folder / ONNX, about)
     difference = check_onnx(folder / ONNX, model, demand)
-    complete = facts.model_copy(update={"onnx_difference": difference})
+    parts = write_parts(folder, network, loaded_rules, calibration)
+    found = {"onnx_difference": difference, "parts_difference": parts}
+    complete = facts.model_copy(update=found)
     return write_manifest(folder, complete.model_dump(mode="json"))
 
 

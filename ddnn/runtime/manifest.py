@@ -43,8 +43,12 @@ def write_manifest(folder: Path, facts: Mapping[str, Any]) -> str:
     return model_id(text)
 
 
-def verify(folder: Path) -> tuple[dict[str, Any], str]:
+def verify(folder: Path, only: str | None = None) -> tuple[dict[str, Any], str]:
     """Hold every byte of a bundle against its manifest, the manifest's own bytes included.
+
+    Args:
+        folder: The bundle.
+        only: A folder of the bundle, as ``edge``: what lies outside it may be missing.
 
     Returns:
         The facts, and the model's id: the head of the manifest's sha256, which hangs on every
@@ -60,6 +64,8 @@ def verify(folder: Path) -> tuple[dict[str, Any], str]:
         _check_name(name, folder)
     found = _names(folder)
     for name in sorted(files.keys() | found):
+        if only is not None and name not in found and not name.startswith(f"{only}/"):
+            continue
         if name not in found:
             raise ArtefactError(f"{folder / name}: missing from the model's folder; {_WAY_OUT}")
         if name not in files:
@@ -69,6 +75,18 @@ def verify(folder: Path) -> tuple[dict[str, Any], str]:
         if file_sha256(folder / name) != files[name]:
             raise ArtefactError(f"{folder / name}: altered since the export; {_WAY_OUT}")
     return manifest["facts"], model_id(text)
+
+
+def bundle_files(folder: Path) -> dict[str, str]:
+    """Give the sha256 of each file by name, as an unaltered manifest lists them.
+
+    Raises:
+        ArtefactError: There is no manifest, or it was altered.
+    """
+    files: dict[str, str] = _read(folder)[1]["files"]
+    for name in files:
+        _check_name(name, folder)
+    return files
 
 
 def model_id(text: str) -> str:

@@ -19,6 +19,12 @@ def test_the_bundle_is_complete_and_tells_what_the_model_is_for(tiny_bundle: Pat
 
     assert set(manifest["files"]) == {
         "calibration_scores.safetensors",
+        "cloud/remote.onnx",
+        "edge/edge.json",
+        "edge/int8/local.onnx",
+        "edge/latent.onnx",
+        "edge/local.onnx",
+        "edge/masked.onnx",
         "exits.json",
         "exits.safetensors",
         "model.onnx",
@@ -29,6 +35,12 @@ def test_the_bundle_is_complete_and_tells_what_the_model_is_for(tiny_bundle: Pat
             for percent in (30, 50)
             for kind in ("json", "safetensors")
         ),
+        *(
+            f"edge/{kind}gates/{feature}_l{percent}.onnx"
+            for feature in ("volume", "local")
+            for percent in (30, 50)
+            for kind in ("", "int8/")
+        ),
     }
     facts = manifest["facts"]
     assert facts["series"] == [f"vnf{index}" for index in range(5)]
@@ -36,6 +48,7 @@ def test_the_bundle_is_complete_and_tells_what_the_model_is_for(tiny_bundle: Pat
     assert (facts["rule"], facts["l0"]) == ("optimized_volume", 0.5)
     assert facts["cost"]["c_u"] == 1.0
     assert 0 <= facts["onnx_difference"] <= 1e-4
+    assert 0 <= facts["parts_difference"] <= 1e-4
 
 
 def test_another_process_writes_the_same_bytes(

@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 from ddnn.errors import ModelError
 from ddnn.offload import decide, order_statistic
-from ddnn.offload.baselines import CloudRule, EdgeRule, OracleRule, RandomRule, slot_generator
+from ddnn.offload.baselines import CloudRule, EdgeRule, OracleRule, RandomRule
+from ddnn.offload.draws import slot_generator
 from ddnn.offload.samples import EdgeSamples, Samples
 
 KS = st.integers(1, 30)

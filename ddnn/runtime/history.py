@@ -1,0 +1,144 @@
+"""What an edge remembers: the newest slots of demand, in the user's unit, without gaps."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddnn.errors import ArtefactError, DemandError
+
+Doubles = NDArray[np.float64]
+
+_DAY_SECONDS = 86_400
+
+
+class RepeatedError(Exception):
+    """The newest slot's demand came again, unchanged."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a demand vector."""
+
+    filled: int
+    """Missing slots before it that were repaired."""
+    restarted: bool
+    """A gap too long to repair: the history begins anew."""
+
+
+class History:
+    """The newest slots of M series, without gaps."""
+
+    def __init__(self, capacity: int, slot_seconds: int, start: int, vnfs: int) -> None:
+        """Begin empty.
+
+        Args:
+            capacity: Slots that are kept.
+            slot_seconds: Length of a slot.
+            start: Start of any slot, epoch seconds: the others lie whole slots from it.
+            vnfs: M.
+        """
+        self._capacity = capacity
+        self._slot = slot_seconds
+        self._start = start
+        self.values: Doubles = np.empty((0, vnfs))
+        """(slots, M), oldest first."""
+        self.newest: int | None = None
+        """Start of the newest slot, epoch seconds."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def grow(self, capacity: int) -> None:
+        """Keep more slots from now on."""
+        self._capacity = max(self._capacity, capacity)
+
+    def take(self, time: int, demand: Doubles, policy: str, longest: int) -> Taken:
+        """Append the demand of a slot; missing slots before it are repaired as in training.
+
+        Args:
+            time: Start of the slot, epoch seconds.
+            demand: (M,) in the user's unit.
+            policy: ``interpolate``, ``previous`` or ``day_ago``.
+            longest: The longest gap that is repaired, in slots.
+
+        Raises:
+            RepeatedError: The newest slot came again.
+            DemandError: The demand is no demand, or not that of a next slot. Nothing has changed.
+        """
+        self._check(time, demand)
+        missing = 0 if self.newest is None else (time - self.newest) // self._slot - 1
+        if missing < 0:
+            self._refuse_or_repeat(time, demand)
+        rows = [demand[None]]
+        restarted = missing > longest
+        if restarted:
+            self.values = self.values[:0]
+        elif missing:
+            rows.insert(0, self._repair(missing, demand, policy))
+        self.values = np.concatenate([self.values, *rows])[-self._capacity :]
+        self.newest = time
+        return Taken(0 if restarted else missing, restarted)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values, for a state file."""
+        return {"newest": self.newest, "values": self.values.tolist()}
+
+    def restore(self, values: dict[str, Any]) -> Self:
+        """Go on where :meth:`to_json` was called.
+
+        Raises:
+            ArtefactError: The values are not those of such a history.
+        """
+        try:
+            found = np.asarray(values["values"], dtype=np.float64)
+            newest = None if values["newest"] is None else int(values["newest"])
+            found = found.reshape(-1, self.values.shape[1])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtefactError(f"not a history of these series ({error})") from error
+        if not (np.isfinite(found).all() and (found >= 0).all()) or (
+            (newest is None) != (len(found) == 0)
+        ):
+            raise ArtefactError("not a history: a value is missing or negative")
+        self.values, self.newest = found[-self._capacity :], newest
+        return self
+
+    def _check(self, time: int, demand: Doubles) -> None:
+        if demand.shape != (self.values.shape[1],):
+            raise DemandError(
+                f"demand: {demand.size} values, but the model has {self.values.shape[1]} series"
+            )
+        for wrong, said in (
+            (~np.isfinite(demand), "not finite"),
+            (demand < 0, "negative"),
+            (demand > 1e30, "beyond all bounds"),
+        ):
+            if wrong.any():
+                place = int(np.argmax(wrong))
+                raise DemandError(f"demand: value {place + 1} is {said} ({demand[place]})")
+        if not 0 <= time < 2**40 or (time - self._start) % self._slot:
+            raise DemandError(
+                f"time: {time} is not the start of a slot; slots of {self._slot} s lie whole "
+                f"slots from {self._start % self._slot} (epoch seconds, UTC)"
+            )
+
+    def _refuse_or_repeat(self, time: int, demand: Doubles) -> None:
+        if time == self.newest and np.array_equal(demand, self.values[-1]):
+            raise RepeatedError
+        said = "came before with other values" if time == self.newest else "is older than that"
+        raise DemandError(f"time: the newest slot is {self.newest}; slot {time} {said}")
+
+    def _repair(self, missing: int, demand: Doubles, policy: str) -> Doubles:
+        before = self.values[-1]
+        lag = _DAY_SECONDS // self._slot
+        if policy == "interpolate":
+            share = (np.arange(1, missing + 1) / (missing + 1))[:, None]
+            between: Doubles = before * (1 - share) + demand * share
+            return between
+        rows: list[Doubles] = []
+        for _ in range(missing):
+            known = np.concatenate([self.values, *(row[None] for row in rows)])
+            day_ago = policy == "day_ago" and len(known) >= lag
+            rows.append(known[-lag] if day_ago else before)
+        return np.stack(rows)

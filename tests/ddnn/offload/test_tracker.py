@@ -1,0 +1,85 @@
+"""The tracked threshold keeps L0 where a frozen one loses it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ddnn.errors import ArtefactError
+from ddnn.offload import order_statistic
+from ddnn.offload.tracker import ThresholdTracker
+
+
+def drifting(seed: int, slots: int = 720) -> tuple[np.ndarray, np.ndarray]:
+    """Give calibration scores, and later ones whose level has moved by a standard deviation."""
+    rng = np.random.default_rng(seed)
+    day = np.sin(2 * np.pi * np.arange(slots) / 144)
+    later = rng.normal(size=slots) + day + np.linspace(0.3, 1.3, slots)
+    return rng.normal(size=288) + np.sin(2 * np.pi * np.arange(288) / 144), later
+
+
+def run(tracker: ThresholdTracker, scores: np.ndarray) -> float:
+    kept = 0
+    for score in scores:
+        local = bool(score <= tracker.threshold())
+        tracker.observe(score, local)
+        kept += local
+    return kept / len(scores)
+
+
+@pytest.mark.parametrize("l0", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_the_share_is_met_though_the_scores_drift(l0: float) -> None:
+    frozen, tracked = [], []
+    for seed in range(5):
+        calibration, later = drifting(seed)
+        tracker = ThresholdTracker(l0, memory=720, horizon=144)
+        tracker.start(calibration)
+        tracked.append(abs(run(tracker, later) - l0))
+        frozen.append(abs(float((later <= order_statistic(calibration, l0)).mean()) - l0))
+    assert max(tracked) < 0.03
+    assert np.mean(tracked) < np.mean(frozen) / 3
+
+
+def test_equal_shares_need_equal_scores_only() -> None:
+    tracker = ThresholdTracker(0.5, memory=4, horizon=10)
+    tracker.start([9, 1, 2, 3, 4])
+    assert list(tracker.scores) == [1, 2, 3, 4]
+    assert tracker.threshold() == 2
+    tracker.shortfall = 2.5
+    assert tracker.threshold() == 3  # at 0.5 + 2.5 / 10
+    tracker.shortfall = -6
+    assert tracker.threshold() == -np.inf
+
+
+@pytest.mark.parametrize(("l0", "share"), [(0.0, 0.0), (1.0, 1.0)])
+def test_none_and_all(l0: float, share: float) -> None:
+    tracker = ThresholdTracker(l0, memory=100, horizon=10)
+    assert run(tracker, np.random.default_rng(0).random(300)) == share
+
+
+def test_a_strange_week_is_not_paid_back_for_ever() -> None:
+    tracker = ThresholdTracker(0.9, memory=100, horizon=10)
+    for _ in range(1000):
+        tracker.observe(1.0, False)
+    assert tracker.shortfall == 10
+    tracker.observe(float("nan"), True)
+    assert not np.isnan(tracker.scores).any()
+
+
+def test_it_goes_on_after_a_restart() -> None:
+    calibration, later = drifting(0)
+    one = ThresholdTracker(0.3, memory=200, horizon=50)
+    one.start(calibration)
+    run(one, later[:100])
+    other = ThresholdTracker(0.3, memory=200, horizon=50)
+    other.restore(json.loads(json.dumps(one.to_json())))
+    assert other.threshold() == one.threshold()
+    assert run(other, later[100:]) == run(one, later[100:])
+
+
+@pytest.mark.parametrize(
+    "values", [{}, {"shortfall": "x", "scores": []}, {"shortfall": 0, "scores": [float("nan")]}]
+)
+def test_what_is_no_state_is_refused(values: dict) -> None:
+    with pytest.raises(ArtefactError, match="threshold tracker"):
+        ThresholdTracker(0.5, memory=10, horizon=10).restore(values)
