@@ -35,7 +35,7 @@ from ddnn.grid import Grid
 from ddnn.nets import build_exits, find_preset
 from ddnn.params import TrainParams, load_params
 from ddnn.training import Windows, train_exits
-from tasks.runner import _KEEP_MEMORY
+from tasks.runner import KEEP_MEMORY
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "training.md"
@@ -227,11 +227,11 @@ def train_plain(windows: Windows, params: TrainParams, dtype: str, watch: Watch)
 @contextmanager
 def worker(vnfs: int, pipeline: bool) -> Iterator[subprocess.Popen[str]]:
     """Start a process that trains on order: in the pipeline's environment, or in torch's own."""
-    limits = [*THREAD_LIMITS, *_KEEP_MEMORY]
+    limits = [*THREAD_LIMITS, *KEEP_MEMORY]
     environment = {key: value for key, value in os.environ.items() if key not in limits}
     if pipeline:
         threads = str(Arithmetic.detect().threads)
-        environment |= dict.fromkeys(THREAD_LIMITS, threads) | _KEEP_MEMORY
+        environment |= dict.fromkeys(THREAD_LIMITS, threads) | KEEP_MEMORY
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.training_speed", "--worker", "--vnfs", str(vnfs)],
         stdin=subprocess.PIPE,

@@ -136,7 +136,6 @@ def _facts(params: Params, runs: Sequence[PaperRun]) -> dict[str, Any]:
         "seeds": sorted({run.seed for run in runs}),
         "bootstrap": params.evaluate.bootstrap.model_dump(mode="json"),
         "generated_with": "make paper",
-        "minutes": None,
     }
 
 

@@ -82,8 +82,8 @@ def render(
         pictures: PNG by name: fig3a, fig3b, fig4a to fig4d, fig5ab, fig5c, fig5d, fig6a, fig6b.
         variations: Trainings with other settings, judged on validation days, as in
             metrics/variations_<demand>.json.
-        facts: ``generated_with``, ``settings`` (c_u, N, w, surrogate by name), ``seeds``,
-            ``minutes`` (or None) and ``bootstrap``.
+        facts: ``generated_with``, ``settings`` (c_u, N, w, surrogate by name), ``seeds``
+            and ``bootstrap``.
 
     Raises:
         ArtefactError: The parts do not belong to one demand, or a verdict is not a known one.

@@ -27,7 +27,8 @@ from tasks.registry import BY_NAME, StageSpec, stage_params
 
 log = logging.getLogger("ddnn")
 # Arrays of some MB are else mapped anew at each training step: page faults take 5 % of its time.
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "1073741824"}
+"""What glibc is told in a stage's process."""
 _lines_taken: set[int] = set()
 _lines_lock = threading.Lock()
 
@@ -179,7 +180,7 @@ def _work(
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
-        **_KEEP_MEMORY,
+        **KEEP_MEMORY,
         "PYTHONPATH": os.pathsep.join(
             filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")])
         ),

@@ -83,14 +83,15 @@ def caption(evaluation: Evaluation) -> str:
 
 
 def setting_line(setting: dict[str, Any]) -> str:
-    """Name the setting: the cost, the window, the weight of the exits, the seed."""
+    """Name the setting: the cost, the window, the weight of the exits, the seed (or ``seeds``)."""
     if setting["cost"] == "eq3":
         cost = f"c_u = {_price(setting['c_u'])}, c_o = {_price(setting['c_o'])}"
     elif setting["cost"] == "eq2":
         cost = f"g_u {_penalty(setting['g_u'])}, g_o {_penalty(setting['g_o'])}"
     else:
         cost = "squared error"
-    return f"{cost}, N = {setting['N']}, w = {setting['w']:g}, seed {setting['seed']}"
+    seed = f"seeds {setting['seeds']}" if "seeds" in setting else f"seed {setting['seed']}"
+    return f"{cost}, N = {setting['N']}, w = {setting['w']:g}, {seed}"
 
 
 def summary(evaluation: Evaluation) -> dict[str, Any]:

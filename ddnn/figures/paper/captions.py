@@ -16,7 +16,7 @@ def caption(measured: Measured, setting: str, runs: Sequence[SeedRun], *lines: s
     if not runs:
         return f"{measured.demand}, {setting}"
     evaluation = runs[0].evaluation
-    settings = setting_line(evaluation["setting"] | {"seed": _seeds(runs)})
+    settings = setting_line(evaluation["setting"] | _seeds(runs))
     first = f"{measured.demand}, {evaluation['demand']['vnfs']} VNFs, {setting}: {settings}"
     return "\n".join([first, *lines])
 
@@ -26,8 +26,8 @@ def absent(setting: str) -> str:
     return f"not drawn: no run of the setting {setting} was measured"
 
 
-def _seeds(runs: Sequence[SeedRun]) -> str:
+def _seeds(runs: Sequence[SeedRun]) -> dict[str, str]:
     seeds = [run.seed for run in runs]
     if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
-        return f"{seeds[0]} to {seeds[-1]}"
-    return ", ".join(map(str, seeds))
+        return {"seeds": f"{seeds[0]} to {seeds[-1]}"}
+    return {"seed" if len(seeds) == 1 else "seeds": ", ".join(map(str, seeds))}
