@@ -111,7 +111,7 @@ def test_captions_name_demand_setting_and_seeds(measured, texts):
     paper.fig4(measured, "fig4c")
     assert "milano25, 25 VNFs, fig4c: c_u = 10, c_o = 1, N = 25, w = 0.4, seeds 0 to 2" in texts[0]
     runs = measured.runs["fig4c"]
-    assert caption(measured, "fig4c", (runs[0], runs[2])).endswith("seed 0, 2")
+    assert caption(measured, "fig4c", (runs[0], runs[2])).endswith("seeds 0, 2")
     assert caption(measured, "fig4c", runs[:1], "and more").endswith("seed 0\nand more")
 
 
