@@ -5,25 +5,15 @@ Both learn on the slots before the validation days, and see no others.
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from ddnn import grid as plain
 from ddnn.demand import Scaling
-from ddnn.grid import (
-    RANDOM_PLACEMENTS,
-    Grid,
-    assign,
-    fit_to_grid,
-    grid_shape,
-    normalised_stress,
-    place,
-    quality,
-    random_grid,
-    random_quality,
-    shape_based_distance,
-)
+from ddnn.grid import RANDOM_PLACEMENTS, Grid, blocked, fit_to_grid, grid_shape, random_grid
 from ddnn.params import GridParams
 from tasks.prepared import read_and_split
 from tasks.stage import Stage
@@ -37,8 +27,9 @@ def run(stage: Stage) -> None:
     # Shapes may be shifted against each other by part of a day; at longer shifts only chance
     # alignments of week days are left, which no window of a few slots will ever see.
     max_lag = round(demand.slots_per_day)
-    distances = shape_based_distance(scaling.scale(learned), max_lag)
-    grid, facts = _place(distances, stage.params.grid)
+    way = blocked if demand.vnfs > blocked.MANY else plain
+    distances = way.shape_based_distance(scaling.scale(learned), max_lag)
+    grid, facts = _place(distances, stage.params.grid, way)
     facts |= {"series": list(demand.series), "max_lag_slots": max_lag}
     _write_json(stage.out / "scaling.json", scaling.to_json())
     _write_json(stage.out / "grid.json", grid.to_json())
@@ -46,17 +37,19 @@ def run(stage: Stage) -> None:
     save_file({"distances": distances}, stage.out / "distances.safetensors")
 
 
-def _place(distances: np.ndarray, params: GridParams) -> tuple[Grid, dict[str, Any]]:
+def _place(
+    distances: np.ndarray, params: GridParams, way: ModuleType
+) -> tuple[Grid, dict[str, Any]]:
     """Choose the grid, and give what placement.json says of it and of the way there."""
     vnfs = len(distances)
     rows, columns = grid_shape(vnfs)
-    positions, stress = place(distances, params.seed)
+    positions, stress = way.place(distances, params.seed)
     on_grid = fit_to_grid(positions, rows, columns)
     if params.placement == "random":
         grid = random_grid(vnfs, np.random.default_rng([params.seed, 0]))
     else:
-        grid = Grid(rows, columns, assign(on_grid, rows, columns))
-    by_chance = random_quality(distances, np.random.default_rng([params.seed, 1]))
+        grid = Grid(rows, columns, way.assign(on_grid, rows, columns))
+    by_chance = way.random_quality(distances, np.random.default_rng([params.seed, 1]))
     return grid, {
         "placement": params.placement,
         "positions": positions.tolist(),  # x, y in units of the distance
@@ -64,8 +57,11 @@ def _place(distances: np.ndarray, params: GridParams) -> tuple[Grid, dict[str, A
         "cells": [list(divmod(int(cell), columns)) for cell in grid.cells],  # row, column
         "rows": rows,
         "columns": columns,
-        "eq12": {"stress": stress, "normalised_stress": normalised_stress(positions, distances)},
-        "on_grid": quality(grid, distances).to_json(),
+        "eq12": {
+            "stress": stress,
+            "normalised_stress": way.normalised_stress(positions, distances),
+        },
+        "on_grid": way.quality(grid, distances).to_json(),
         "random": {**by_chance.to_json(), "placements": RANDOM_PLACEMENTS},
     }
 

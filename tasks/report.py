@@ -31,7 +31,7 @@ from ddnn.evaluation.wording import (
     rule_name,
 )
 from ddnn.figures import Placement, Series
-from ddnn.grid import RANDOM_PLACEMENTS, quality, random_grid
+from ddnn.grid import RANDOM_PLACEMENTS, blocked, quality, random_grid
 from ddnn.params import Params
 from tasks.stage import Stage
 
@@ -147,7 +147,8 @@ def _placement(read: _Read, params: Params) -> Placement:
     # The very grids that the stage averaged over: the same seed, the same stream.
     rng = np.random.default_rng([params.grid.seed, 1])
     grids = (random_grid(vnfs, rng) for _ in range(RANDOM_PLACEMENTS))
-    chance = [quality(grid, read.distances).neighbour_correlation for grid in grids]
+    judge = blocked.quality if vnfs > blocked.MANY else quality
+    chance = [judge(grid, read.distances).neighbour_correlation for grid in grids]
     return Placement(
         names=facts["series"],
         positions=np.asarray(facts["positions_on_grid"], dtype=np.float64),

@@ -1,7 +1,9 @@
 """From positions in the plane to cells of the regular grid, and what that gains over chance."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,9 +83,13 @@ def quality(grid: Grid, distances: Floats) -> Quality:
     return Quality(normalised_stress(centres, distances), correlation)
 
 
-def random_quality(distances: Floats, rng: np.random.Generator) -> Quality:
+def random_quality(
+    distances: NDArray[Any],
+    rng: np.random.Generator,
+    judge: Callable[[Grid, NDArray[Any]], Quality] = quality,
+) -> Quality:
     """Mean quality of :data:`RANDOM_PLACEMENTS` random grids for the same VNFs."""
-    found = [quality(random_grid(len(distances), rng), distances) for _ in range(RANDOM_PLACEMENTS)]
+    found = [judge(random_grid(len(distances), rng), distances) for _ in range(RANDOM_PLACEMENTS)]
     known = [each.neighbour_correlation for each in found if each.neighbour_correlation is not None]
     return Quality(
         float(np.mean([each.stress for each in found])), float(np.mean(known)) if known else None

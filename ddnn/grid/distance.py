@@ -32,8 +32,8 @@ def shape_based_distance(values: NDArray[np.floating], max_lag: int | None = Non
     if slots == 0 or not np.isfinite(values).all():
         raise ValueError("the distance needs finite demand of one slot or more")
     lag = slots - 1 if max_lag is None else min(max_lag, slots - 1)
-    padded = _fast_length(slots + lag)  # enough that no wanted lag meets the wrapped-around end
-    spectra = np.fft.rfft(_normalise(values), padded, axis=1)
+    padded = fast_length(slots + lag)  # enough that no wanted lag meets the wrapped-around end
+    spectra = np.fft.rfft(normalise(values), padded, axis=1)
     block = max(1, _BLOCK // padded)
     correlation = np.zeros((vnfs, vnfs))
     for row in range(vnfs):
@@ -49,7 +49,7 @@ def shape_based_distance(values: NDArray[np.floating], max_lag: int | None = Non
     return distance
 
 
-def _normalise(values: NDArray[np.floating]) -> Floats:
+def normalise(values: NDArray[np.floating]) -> Floats:
     """Series (M, T) of zero mean and norm 1; 0 throughout where a series is constant."""
     series = np.asarray(values, dtype=np.float64).T
     minimum = series.min(axis=1, keepdims=True)
@@ -61,7 +61,7 @@ def _normalise(values: NDArray[np.floating]) -> Floats:
     return np.where(span > 0, centred / np.where(norm > 0, norm, 1.0), 0.0)
 
 
-def _fast_length(least: int) -> int:
+def fast_length(least: int) -> int:
     """The smallest 2^a 3^b 5^c from ``least`` on: lengths that the FFT is quick at."""
     length = least
     while True:

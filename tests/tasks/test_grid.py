@@ -7,7 +7,7 @@ from safetensors.numpy import load_file
 
 from ddnn.arithmetic import Arithmetic
 from ddnn.demand import Demand, Scaling, write_demand
-from ddnn.grid import Grid, grid_shape
+from ddnn.grid import Grid, blocked, grid_shape
 from ddnn.params import load_params
 from tasks import alternatives, grid
 from tasks.stage import Stage
@@ -105,6 +105,22 @@ def test_a_constant_series_is_placed_as_well(tmp_path):
     distances = load_file(out / "distances.safetensors")["distances"]
     np.testing.assert_array_equal(distances[0], [0, 1, 1, 1, 1])
     assert read(out / "scaling.json")["constant"] == [0]
+
+
+def test_above_a_number_of_vnfs_the_stage_works_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocked, "MANY", 8)
+    outs = {vnfs: run(grid, tmp_path / str(vnfs), demand_of(vnfs)) for vnfs in (8, 9)}
+    kinds = {n: load_file(out / "distances.safetensors")["distances"] for n, out in outs.items()}
+    assert (kinds[8].dtype, kinds[9].dtype) == (np.float64, np.float32)
+    facts = read(outs[9] / "placement.json")
+    monkeypatch.setattr(blocked, "MANY", 9)
+    other = run(grid, tmp_path / "original", demand_of(9))
+    expected = load_file(other / "distances.safetensors")["distances"]
+    np.testing.assert_allclose(kinds[9], expected, atol=5e-6)
+    originals = read(other / "placement.json")
+    assert facts["eq12"]["stress"] <= 1.01 * originals["eq12"]["stress"]
+    chance, its = facts["random"], originals["random"]
+    assert chance["stress"] == pytest.approx(its["stress"], abs=1e-5)
 
 
 def test_alternatives_learn_on_the_training_days(tmp_path):
