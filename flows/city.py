@@ -104,10 +104,11 @@ def city(values: dict[str, Any]) -> CityResult | State[CityResult]:
     for run, future in zip(runs, futures, strict=True):
         outcome = _outcome(future)
         if isinstance(outcome, str):
-            failed[run.name] = outcome
-            _log.warning("%s failed: %s", run.name, outcome)
+            failed[run.name] = outcome.replace(f"{cut.folder}/", "")
+            _log.warning("%s failed: %s", run.name, failed[run.name])
             continue
         finished[run.name] = outcome["squares"]
+        _log.info("%s: finished, %d of %d", run.name, len(finished), len(runs) - len(failed))
         tracking.log_site(parent, name, run, outcome)
     report = city_report(params, cut, finished, failed, workshop)
     folder = REPORTS / name

@@ -215,16 +215,16 @@ def _pictures(params: Params, city: dict[str, Any], table: pd.DataFrame) -> dict
         return {}
     where = _where(city, table)
     foot = f"{city['name']}; {setting_line(params.setting.model_dump(mode='json'))}"
-    maps: dict[str, tuple[str, str, float, float | None]] = {
-        "cost": ("mean cost of a slot [full scales of the square]", "YlOrBr", 1, None),
-        "local_share": ("decisions taken at the edge [%]", "YlGnBu", 100, 100.0),
-        "violation_rate": ("slots with less than the demand [%]", "OrRd", 100, None),
+    maps: dict[str, tuple[str, str, float, tuple[float | None, float | None]]] = {
+        "cost": ("mean cost of a slot [full scales of the square]", "YlOrBr", 1, (None, None)),
+        "local_share": ("decisions taken at the edge [%]", "YlGnBu", 100, (0.0, 100.0)),
+        "violation_rate": ("slots with less than the demand [%]", "OrRd", 100, (0.0, None)),
     }
     return {
         f"map_{column}": square_map(
-            where, table[column].to_numpy(dtype=np.float64) * factor, scale, foot, shades, most
+            where, table[column].to_numpy(dtype=np.float64) * factor, scale, foot, shades, ends
         )
-        for column, (scale, shades, factor, most) in maps.items()
+        for column, (scale, shades, factor, ends) in maps.items()
     }
 
 

@@ -35,7 +35,12 @@ class CityMap:
 
 
 def square_map(
-    where: CityMap, values: Array, scale: str, caption: str, shades: str, most: float | None = None
+    where: CityMap,
+    values: Array,
+    scale: str,
+    caption: str,
+    shades: str,
+    ends: tuple[float | None, float | None] = (None, None),
 ) -> bytes:
     """Draw a value for each square.
 
@@ -45,7 +50,7 @@ def square_map(
         scale: Title of the colour scale, with the unit.
         caption: Names demand, setting and seed.
         shades: Name of a colour map of matplotlib's.
-        most: End of the colour scale, which begins at 0; None: by the values.
+        ends: Of the colour scale; None: by the values.
     """
     (left, bottom), (right, top) = where.corners.min(axis=(0, 1)), where.corners.max(axis=(0, 1))
     # A degree of longitude is shorter than one of latitude.
@@ -54,9 +59,9 @@ def square_map(
     sheet = Sheet(caption, (min(max(width, 3.0), 12.0) + 1.9, _HEIGHT + 0.7))
     ax = sheet.ax
     known = np.isfinite(values)
-    end = most if most is not None else _end(values[known])
+    least, most = _ends(values[known], *ends)
     drawn = PolyCollection(
-        list(where.corners[known]), cmap=shades, norm=Normalize(0, end), linewidths=0
+        list(where.corners[known]), cmap=shades, norm=Normalize(least, most), linewidths=0
     )
     drawn.set_array(values[known])
     drawn.set_edgecolor("face")  # no hairlines between squares of one colour
@@ -79,7 +84,7 @@ def square_map(
     ax.margins(0.01)
     ax.grid(visible=False)
     _label_axes(ax, where.axes)
-    beyond = known.any() and values[known].max() > end
+    beyond = known.any() and values[known].max() > most
     figure = ax.get_figure(root=True)
     assert figure is not None
     bar = figure.colorbar(
@@ -93,12 +98,15 @@ def square_map(
     return sheet.png()
 
 
-def _end(values: Array) -> float:
-    """End a scale at the greatest value, unless a few lie so far out that the rest would fade."""
+def _ends(values: Array, least: float | None, most: float | None) -> tuple[float, float]:
+    """Take the values' ends, unless a few lie so far out that the rest would fade."""
     if not values.size:
-        return 1.0
+        return 0.0, 1.0
+    low = float(values.min()) if least is None else least
     greatest, usual = float(values.max()), float(np.quantile(values, _OUTLIERS))
-    return max(usual if greatest > 1.5 * usual else greatest, 1e-12)
+    high = usual if greatest - low > 1.5 * (usual - low) else greatest
+    high = high if most is None else most
+    return low, high if high > low else low + 1e-9
 
 
 def _borders(where: CityMap) -> list[Array]:
@@ -144,7 +152,7 @@ def _label_axes(ax: Axes, kind: str) -> None:
     if kind == "squares":
         ax.set(xlabel="column", ylabel="row (north is up)")
         return
-    degrees = FuncFormatter(lambda value, _: f"{value:.2f}°")
+    degrees = FuncFormatter(lambda value, _: f"{round(value, 4):g}°")
     ax.xaxis.set_major_formatter(degrees)
     ax.yaxis.set_major_formatter(degrees)
     ax.set(xlabel="longitude", ylabel="latitude")
