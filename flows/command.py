@@ -295,7 +295,7 @@ def doctor() -> None:
 def main() -> None:
     """Run the command; a mistake of the user's is one line, not a traceback."""
     os.environ.update(_QUIET | tool_environment())
-    _speak()
+    speak()
     try:
         app(prog_name="ddnn")
     except DdnnError as error:
@@ -304,7 +304,7 @@ def main() -> None:
         sys.exit("ddnn: stopped; finished stages are kept, run again to go on")
 
 
-def _speak() -> None:
+def speak() -> None:
     """Print the stages' lines; Prefect's own go to its pages, and would say all twice."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

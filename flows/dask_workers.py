@@ -2,8 +2,9 @@
 
 import os
 import sys
+from typing import Any
 
-from tasks.home import PROJECT_ROOT, tool_environment
+from tasks.home import PROJECT_ROOT, ddnn_home, tool_environment
 
 
 def serve_workers(scheduler: str, workers: int | None) -> None:
@@ -18,6 +19,13 @@ def serve_workers(scheduler: str, workers: int | None) -> None:
     # A stage's process has the threads that arithmetic.json says; the worker only waits for it.
     command = [sys.executable, "-m", "dask", "worker", scheduler, "--nthreads", "1"]
     command += ["--nworkers", str(workers or os.cpu_count() or 1), "--no-dashboard"]
-    command += ["--local-directory", str(PROJECT_ROOT / ".ddnn" / "dask")]
+    command += ["--local-directory", str(ddnn_home() / "dask"), "--preload", __name__]
     path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
     os.execve(sys.executable, command, os.environ | tool_environment() | {"PYTHONPATH": path})
+
+
+def dask_setup(worker: Any) -> None:
+    """Print the stages' lines in each worker: Dask calls this as a worker starts."""
+    from flows.command import speak
+
+    speak()
