@@ -22,14 +22,19 @@ SITES = {"city.sites": {"size": 4, "by": "place", "seed": 0}, "offloader.max_epo
 def checkout(tmp_path_factory):
     """Give a checkout with a city of 3 sites, of which the first has a gap beyond repair."""
     made = make_checkout(tmp_path_factory.mktemp("city"))
-    city = make_city(11, 10, 1)
-    table = pd.DataFrame(city.values, columns=city.series)
-    table.loc[100:120, city.series[0]] = np.nan
-    table.loc[:, city.series[1]] = 0.0  # of the same site or not: nothing to learn, but no fault
-    table.insert(0, "time", city.times)
-    table.to_parquet(made.root / "holes.parquet")
+    write_demand(made, hole=True)
     made.set(SITES)
     return made
+
+
+def write_demand(checkout, hole):
+    city = make_city(11, 10, 1)
+    table = pd.DataFrame(city.values, columns=city.series)
+    if hole:
+        table.loc[100:120, city.series[0]] = np.nan
+    table[city.series[-1]] = 0.0  # nothing to learn, but no fault
+    table.insert(0, "time", city.times)
+    table.to_parquet(checkout.root / "holes.parquet")
 
 
 def ran(said):
@@ -56,7 +61,7 @@ def last_state(checkout):
 def test_a_bad_site_is_named_and_stops_no_other(checkout):
     said = checkout.run("ddnn", "city", "--file", "holes.parquet", code=1)
     assert ran(said).count("train") == 2
-    assert "2 of 3 sites, 7 of 11 squares" in said
+    assert "2 of 3 sites, 8 of 11 squares" in said
     failed = re.findall(r"^(site\d) failed: (.+)$", said, re.MULTILINE)
     assert {name for name, _ in failed} == {"site0"}
     assert "21 slots" in failed[0][1]
@@ -71,7 +76,7 @@ def test_a_bad_site_is_named_and_stops_no_other(checkout):
 
 
 def test_when_it_is_mended_only_that_site_runs(checkout):
-    checkout.set({"download.gaps.longest": 30})
+    write_demand(checkout, hole=False)
     said = checkout.run("ddnn", "city", "--file", "holes.parquet")
     assert ran(said).count("train") == 1
     assert "3 of 3 sites, 11 of 11 squares" in said
