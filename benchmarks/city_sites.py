@@ -235,7 +235,7 @@ def prepare_sites(plan: Plan) -> tuple[Params, list[Site]]:
         folders = {name: reference.folder for name, reference in done.items()}
         stage = Stage(run.params, folders, cut.folder, cut.folder, workshop.arithmetic)
         prepared = prepare(stage)
-        if prepared.grid.vnfs != prepared.grid.rows * prepared.grid.columns != plan.size:
+        if not prepared.grid.vnfs == prepared.grid.mask.size == plan.size:
             raise RuntimeError("the sites leave cells of their grids empty: choose other numbers")
         sites.append(Site(prepared, np.argsort(prepared.grid.cells)))
     return params, sites
@@ -543,9 +543,13 @@ def _rows(plan: Plan, part: str, known: set[str]) -> Iterator[tuple[str, dict[st
         for row in ROWS:
             if row.name not in known:
                 yield row.name, throughput(plan, row)
-    elif not known or (part == "start" and "whole_city_unchanged" not in known):
-        # Their rows stand on each other: all of them, or none.
+    elif len(known) < _length(plan, part):  # their rows stand on each other: all, or none
         yield from {"start": start, "batch": batch}[part](plan)
+
+
+def _length(plan: Plan, part: str) -> int:
+    """Say how many rows a part has."""
+    return 4 if part == "start" else 1 + len(plan.batches) * len({1, os.cpu_count() or 1})
 
 
 def main(argv: Sequence[str] | None = None) -> None:

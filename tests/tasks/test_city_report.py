@@ -1,7 +1,6 @@
 """A city's report: sums over sites, maps where there are places, failed sites named and hatched."""
 
 import json
-from itertools import chain
 
 import pandas as pd
 import pytest
