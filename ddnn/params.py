@@ -309,6 +309,40 @@ class PaperParams(_Group):
         return self
 
 
+class SitesParams(_Group):
+    """How a city's squares are cut into sites."""
+
+    size: Annotated[int, Field(ge=1)]
+    """Squares of a site, about: sizes differ by at most one, and nothing remains over."""
+    by: Literal["place", "correlation"]
+    """``place`` needs squares that are named by their ids in Milano's grid."""
+    seed: Annotated[int, Field(ge=0)]
+    """Of the cut by correlation."""
+
+
+class CityRunParams(_Group):
+    """A whole city, a DDNN for each site: what differs from the groups above, by dotted name."""
+
+    demand: str
+    """One of ``demands``."""
+    demands: dict[str, Overrides]
+    common: Overrides
+    """For all sites."""
+    sites: SitesParams
+    stages: Annotated[list[str], Field(min_length=1)]
+    """Last stages of a site; what they stand on runs too."""
+    workers: Annotated[int, Field(ge=1)] | None
+    """Sites side by side on this machine; None: as many as it has cores."""
+    scheduler: Annotated[str, Field(pattern=r"^(tcp|tls)://\S+:\d+$")] | None
+    """Address of a Dask scheduler, whose workers then train; None: this machine does."""
+
+    @model_validator(mode="after")
+    def _demand_is_known(self) -> Self:
+        if self.demand not in self.demands:
+            raise ValueError(f"city.demand must be one of {', '.join(self.demands)}")
+        return self
+
+
 class Params(_Group):
     """All of params.yaml."""
 
@@ -324,6 +358,7 @@ class Params(_Group):
     serve: ServeSettings
     schedule: ScheduleParams
     paper: PaperParams
+    city: CityRunParams
 
     @model_validator(mode="after")
     def _the_deployed_rule_exists(self) -> Self:

@@ -232,6 +232,41 @@ def paper_claims() -> None:
 
 
 @app.command()
+def city(
+    demand: Annotated[
+        str | None, typer.Option(help="One of city.demands in params.yaml.", show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A matrix file with a city's demand instead.")
+    ] = None,
+    overrides: SetOption = None,
+) -> None:
+    """Cut a city's squares into sites, train and judge a DDNN for each, and draw the map."""
+    from tasks.city import city_params
+
+    params = city_params(_params(None, overrides), demand, file)
+    from flows.city import closing_words, run_city
+
+    result = run_city(params)
+    print(closing_words(result))
+    if result.failed:
+        raise typer.Exit(1)
+
+
+@app.command("city-worker")
+def city_worker(
+    scheduler: Annotated[str, typer.Argument(help="Address of the Dask scheduler.")],
+    workers: Annotated[
+        int | None, typer.Option(help="Sites side by side; one for each core.", min=1)
+    ] = None,
+) -> None:
+    """Train sites for `ddnn city` on this machine until the scheduler ends or Ctrl-C."""
+    from flows.dask_workers import serve_workers
+
+    serve_workers(scheduler, workers)
+
+
+@app.command()
 def rollback() -> None:
     """Make the previous champion of the current demand and setting champion again."""
     from flows.models import roll_back
@@ -260,7 +295,7 @@ def doctor() -> None:
 def main() -> None:
     """Run the command; a mistake of the user's is one line, not a traceback."""
     os.environ.update(_QUIET | tool_environment())
-    _speak()
+    speak()
     try:
         app(prog_name="ddnn")
     except DdnnError as error:
@@ -269,7 +304,7 @@ def main() -> None:
         sys.exit("ddnn: stopped; finished stages are kept, run again to go on")
 
 
-def _speak() -> None:
+def speak() -> None:
     """Print the stages' lines; Prefect's own go to its pages, and would say all twice."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -10,7 +10,7 @@ from tasks.dvcfile import OUTPUTS, PAPER
 from tasks.paper import paper_runs
 from tasks.processes import ProcessMark, end_with, parent_of
 from tasks.registry import BY_NAME, STAGES
-from tasks.runner import Workshop, find_stages, run_stage
+from tasks.runner import Workshop, find_stages, run_stage, run_stages
 
 
 def run_here(name: str, params: Params) -> None:
@@ -47,11 +47,8 @@ def run_paper_here(name: str, params: Params) -> None:
     if name not in runs:
         raise ParamsError(f"run {name}: unknown; the runs are {', '.join(runs)}")
     _end_with_dvc()
-    run, workshop = runs[name], Workshop.open()
-    done: dict[str, Reference] = {}
-    for stage in run.stages:
-        folders = {before: done[before].folder for before in BY_NAME[stage].inputs}
-        done[stage] = run_stage(stage, run.params, folders, workshop)
+    run = runs[name]
+    done = run_stages(run.stages, run.params, Workshop.open())
     place = PAPER / "runs" / name
     for stage in done.keys() & {"evaluate", "snapshots"}:
         publish(done[stage], place / stage)

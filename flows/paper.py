@@ -31,7 +31,7 @@ _WAVES = (("download",), ("grid",), ("train", "deepcog", "alternatives"))
 
 @task(cache_policy=NO_CACHE, persist_result=False)
 def log_member(
-    parent: tracking.TrackedPaper,
+    parent: tracking.TrackedParent,
     demand: str,
     run: PaperRun,
     references: Mapping[str, Reference],
@@ -101,7 +101,7 @@ def paper(
 
 def run_paper(
     params: Params, demand: str, file: Path | None, only: Sequence[str]
-) -> tuple[Published, tracking.TrackedPaper]:
+) -> tuple[Published, tracking.TrackedParent]:
     """Run the sweep against the user's Prefect server, or one that lives as long as the run.
 
     Args:
@@ -133,7 +133,7 @@ def run_paper(
     return published, tracking.open_paper(demand)
 
 
-def closing_words(published: Published, tracked: tracking.TrackedPaper) -> str:
+def closing_words(published: Published, tracked: tracking.TrackedParent) -> str:
     """Give the verdicts, and the places of the results."""
     lines = [""]
     for claim in published.claims:
@@ -179,7 +179,7 @@ def _finished(runs: Sequence[PaperRun]) -> dict[str, dict[str, Reference]]:
     return {run.name: found[run.name] for run in runs if len(found[run.name]) == len(run.stages)}
 
 
-def _show(published: Published, parent: tracking.TrackedPaper) -> None:
+def _show(published: Published, parent: tracking.TrackedParent) -> None:
     create_markdown_artifact(
         key="paper-claims",
         markdown=f"{claims_markdown(published.claims)}\n\n[MLflow]({parent.url})\n",

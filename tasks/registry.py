@@ -88,7 +88,19 @@ SNAPSHOTS = StageSpec(
 )
 """Of the paper's experiment alone."""
 
-BY_NAME = {spec.name: spec for spec in (*STAGES, SNAPSHOTS)}
+SITES = StageSpec(
+    "sites", (), ("download", "split.test_days", "split.validation_days", "city.sites")
+)
+"""Of a whole city alone: reads its demand and cuts it into that of sites."""
+
+SQUARES = StageSpec(
+    "squares",
+    ("download", "grid", "train", "alternatives", "offloader"),
+    ("setting", "split", "offloader", "evaluate.rule", "evaluate.l0"),
+)
+"""Of a city's sites: what is served, square by square."""
+
+BY_NAME = {spec.name: spec for spec in (*STAGES, SNAPSHOTS, SITES, SQUARES)}
 
 
 def stage_params(spec: StageSpec, params: Params) -> dict[str, object]:

@@ -38,13 +38,15 @@ def flat_params(params: Params) -> dict[str, str]:
 
 
 def epoch_costs(artefacts: Mapping[str, Path]) -> list[Point]:
-    """Read the hard validation costs of the exits, epoch by epoch.
+    """Read the hard validation costs of the exits, epoch by epoch; of DeepCog's, if it is there.
 
     Raises:
         ArtefactError: A history is missing or not one.
     """
     points: list[Point] = []
     for stage, column, name in _HISTORIES:
+        if stage not in artefacts:
+            continue
         path = artefacts[stage] / "history.csv"
         try:
             with path.open(encoding="utf-8", newline="") as lines:
@@ -64,12 +66,19 @@ def summary_metrics(evaluation: dict[str, Any], params: Params) -> list[Point]:
     whole trade-off the metric ``curve.NAME``: cost against the step, the percentage of local
     decisions.
     """
-    found = dict(_numbers({"cost": evaluation.get("cost", {})}))
-    found |= _numbers(summary(evaluation))
+    found = dict(numbers({"cost": evaluation.get("cost", {})}))
+    found |= numbers(summary(evaluation))
     points = [Point(name, value) for name, value in found.items()]
     for rule, entries in evaluation.get("rules", {}).items():
         points += _rule_points(rule, entries, params.label.l0)
     return points
+
+
+def numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Give the finite numbers among nested values, by dotted name."""
+    for name, value in _leaves(values):
+        if _is_number(value):
+            yield name, float(value)
 
 
 def demand_sha256(folder: Path) -> str:
@@ -117,12 +126,6 @@ def _rule_points(rule: str, entries: list[dict[str, Any]], l0s: list[float]) -> 
                     yield Point(f"rules.{rule}.l0_{entry['L0']:.2f}.{name}", entry[name])
     for share, cost in sorted(shares.items()):
         yield Point(f"curve.{rule}", cost, share)
-
-
-def _numbers(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in _leaves(values):
-        if _is_number(value):
-            yield name, float(value)
 
 
 def _is_number(value: object) -> bool:

@@ -90,6 +90,20 @@ def run_stage(
     return Reference(name, key, finished.digest, finished.folder, hit=False)
 
 
+def run_stages(names: Iterable[str], params: Params, workshop: Workshop) -> dict[str, Reference]:
+    """Give the outputs of stages that follow on each other, in order, one after the other.
+
+    Raises:
+        ArtefactError: A source of the demand cannot be read.
+        StageFailedError: A stage ran and failed.
+    """
+    done: dict[str, Reference] = {}
+    for name in names:
+        folders = {before: done[before].folder for before in BY_NAME[name].inputs}
+        done[name] = run_stage(name, params, folders, workshop)
+    return done
+
+
 def find_stages(names: Iterable[str], params: Params, workshop: Workshop) -> dict[str, Reference]:
     """Give those of the stages, in order, that are in the store; nothing runs.
 
@@ -120,7 +134,7 @@ def made_of(
         "stage": spec.name,
         "params": stage_params(spec, params),
         "inputs": {name: verify_folder(inputs[name]) for name in spec.inputs},
-        "sources": _sources(params) if spec.name == "download" else {},
+        "sources": _sources(params) if not spec.inputs else {},
         "code": fingerprint.code_digest(spec.module, PROJECT_ROOT),
         "libraries": fingerprint.installed_releases(),
         "arithmetic": how.to_dict(),

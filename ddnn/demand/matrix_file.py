@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ddnn.demand.repair import Rows
+from ddnn.demand.repair import Indices, Rows
 from ddnn.demand.selection import choose
 from ddnn.demand.series import TIME, Floats
 from ddnn.demand.stamps import looks_like_stamp, to_seconds
@@ -42,6 +42,14 @@ def read_matrix(path: Path, select: SelectParams | None = None) -> Rows:
     if magic == _PARQUET_MAGIC or path.suffix.lower() in (".parquet", ".pq"):
         return _read_parquet(path, select)
     return _read_csv(path, select)
+
+
+def write_matrix(path: Path, rows: Rows, columns: Indices) -> None:
+    """Write some columns of a matrix as Parquet, as they are: gaps stay gaps."""
+    times = pa.array(rows.times * 1000, type=pa.timestamp("ms", tz="UTC"))
+    values = [pa.array(rows.values[:, column], from_pandas=True) for column in columns]
+    names = [TIME, *(rows.series[column] for column in columns)]
+    pq.write_table(pa.Table.from_arrays([times, *values], names=names), path, compression="zstd")
 
 
 def _read_csv(path: Path, select: SelectParams | None) -> Rows:

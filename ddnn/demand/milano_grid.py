@@ -50,6 +50,11 @@ def centres(squares: Sequence[int] | Ids) -> Floats:
     return _degrees(column + 0.5, row + 0.5)
 
 
+def places(squares: Sequence[int] | Ids) -> Floats:
+    """Give column and row of M squares' centres in the grid, (M, 2): east, then north."""
+    return np.stack(_place(squares), axis=1) + 0.5
+
+
 def block(one: int, other: int) -> list[int]:
     """List the squares of the rectangle that has two squares at opposite corners, by id."""
     (a, b), (c, d) = (divmod(square - 1, SIDE) for square in (one, other))

@@ -68,6 +68,16 @@ class DemandReport:
         return content
 
 
+@dataclass(frozen=True)
+class Source:
+    """Demand as its source has it: neither checked nor repaired."""
+
+    rows: Rows
+    warnings: tuple[str, ...] = ()
+    account: dict[str, Any] | None = None
+    """What Milano's published days hold and lack."""
+
+
 def load_demand(
     download: DownloadParams, home: Path | None = None, watcher: "Watcher | None" = None
 ) -> tuple[Demand, DemandReport]:
@@ -83,21 +93,36 @@ def load_demand(
     """
     if download.source == "city":
         return _make_city(download)
+    source = read_source(download, home, watcher)
+    label = _Label(demand_name(download), download.unit, download.timezone)
+    demand, report = _finish(download.source, source.rows, download.gaps, label, source.warnings)
+    return demand, replace(report, account=source.account)
+
+
+def read_source(
+    download: DownloadParams, home: Path | None = None, watcher: "Watcher | None" = None
+) -> Source:
+    """Read, fetch or make demand without a look at its gaps and values.
+
+    Args:
+        download: The settings; gaps are not read.
+        home: Where fetched days are kept if the settings do not say.
+        watcher: Is told how far a download is.
+
+    Raises:
+        DemandError: It cannot be read.
+    """
+    if download.source == "city":
+        made, _ = _make_city(download)
+        return Source(Rows(made.times, made.values, made.series, lambda index: f"row {index + 1}"))
     if download.source == "matrix":
-        return load_matrix(
-            _given(download.matrix.path, "download.matrix.path"),
-            gaps=download.gaps,
-            name=download.name,
-            unit=download.unit,
-            timezone=download.timezone,
-            select=download.select,
-        )
+        path = _given(download.matrix.path, "download.matrix.path")
+        return Source(read_matrix(path, download.select))
     if download.source == "milano":
-        return _load_milano(download, home, watcher)
+        return _read_milano(download, home, watcher)
     folder = _given(download.milano_raw.folder, "download.milano_raw.folder")
     rows, warnings = read_folder(folder, download.milano_raw.squares, download.select)
-    label = _Label(demand_name(download), download.unit, download.timezone)
-    return _finish("milano_raw", rows, download.gaps, label, warnings)
+    return Source(rows, tuple(warnings))
 
 
 def load_matrix(
@@ -190,9 +215,7 @@ def _make_city(download: DownloadParams) -> tuple[Demand, DemandReport]:
     return demand, _report("city", demand, demand.slots, nothing, [])
 
 
-def _load_milano(
-    download: DownloadParams, home: Path | None, watcher: "Watcher | None"
-) -> tuple[Demand, DemandReport]:
+def _read_milano(download: DownloadParams, home: Path | None, watcher: "Watcher | None") -> Source:
     from ddnn.demand.milano import account, read_squares  # with a client for the network
 
     place = download.milano.folder or home
@@ -212,10 +235,8 @@ def _load_milano(
         )
         days = fetch_days(published, folder / "dataverse", milano.days, watcher)
     rows, warnings, squares = read_squares(days, download.select)
-    label = _Label(demand_name(download), download.unit, download.timezone)
-    demand, report = _finish("milano", rows, download.gaps, label, warnings)
     facts = {"host": download.milano.host, **account(days, squares, download.timezone)}
-    return demand, replace(report, account=facts)
+    return Source(rows, tuple(warnings), facts)
 
 
 def _finish(

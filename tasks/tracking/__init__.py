@@ -5,7 +5,9 @@ this package imports MLflow (a second or two): commands do it late.
 """
 
 from tasks.champion import ChampionRef, Verdict, model_name
-from tasks.tracking.paper import TrackedPaper, close_paper, log_member, open_paper
+from tasks.tracking.city import close_city, log_site, open_city
+from tasks.tracking.nested import TrackedParent
+from tasks.tracking.paper import close_paper, log_member, open_paper
 from tasks.tracking.registry import (
     champion,
     champions,
@@ -20,20 +22,23 @@ from tasks.tracking.store import TrackingError, prepare, sweep_stale_runs, track
 
 __all__ = [
     "ChampionRef",
-    "TrackedPaper",
+    "TrackedParent",
     "TrackedRun",
     "TrackingError",
     "Verdict",
     "champion",
     "champions",
+    "close_city",
     "close_paper",
     "fetch_bundle",
     "log_failure",
     "log_member",
     "log_pipeline",
+    "log_site",
     "model_name",
     "model_of_run",
     "newest_city_days",
+    "open_city",
     "open_paper",
     "prepare",
     "promote",

@@ -18,6 +18,7 @@ from tasks.processes import ProcessMark
 
 EXPERIMENT = "ddnn"
 PAPER_EXPERIMENT = "ddnn-paper"
+CITY_EXPERIMENT = "ddnn-city"
 _LONGEST_TAG = 5000
 _DEFAULT_UI = "http://127.0.0.1:5000"
 
@@ -46,9 +47,9 @@ def prepare() -> None:
 def sweep_stale_runs() -> list[str]:
     """Set runs KILLED that a process of this host left RUNNING when it died; give their ids."""
     client, experiment = open_tracker()
-    _, papers = open_tracker(PAPER_EXPERIMENT)
+    others = [open_tracker(name)[1] for name in (PAPER_EXPERIMENT, CITY_EXPERIMENT)]
     swept = []
-    for run in client.search_runs([experiment, papers], "attributes.status = 'RUNNING'"):
+    for run in client.search_runs([experiment, *others], "attributes.status = 'RUNNING'"):
         mark = ProcessMark.from_tags(run.data.tags)
         if mark is not None and mark.is_dead():
             client.set_tag(run.info.run_id, "error", "its process died while it logged")

@@ -1,0 +1,31 @@
+"""Workers of a Dask scheduler that run this checkout's sites."""
+
+import os
+import sys
+from typing import Any
+
+from tasks.home import PROJECT_ROOT, ddnn_home, tool_environment
+
+
+def serve_workers(scheduler: str, workers: int | None) -> None:
+    """Become Dask workers: as many as given or as there are cores, each with one site at a time.
+
+    Does not return. A worker that dies is started again by Dask's nanny.
+
+    Args:
+        scheduler: Address of the Dask scheduler.
+        workers: How many; None: one for each core.
+    """
+    # A stage's process has the threads that arithmetic.json says; the worker only waits for it.
+    command = [sys.executable, "-m", "dask", "worker", scheduler, "--nthreads", "1"]
+    command += ["--nworkers", str(workers or os.cpu_count() or 1), "--no-dashboard"]
+    command += ["--local-directory", str(ddnn_home() / "dask"), "--preload", __name__]
+    path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
+    os.execve(sys.executable, command, os.environ | tool_environment() | {"PYTHONPATH": path})
+
+
+def dask_setup(worker: Any) -> None:
+    """Print the stages' lines in each worker: Dask calls this as a worker starts."""
+    from flows.command import speak
+
+    speak()
