@@ -87,5 +87,5 @@ class ThresholdTracker:
         self.lag = lag
 
     def _share(self) -> float:
-        """Give the share that the quantile is asked for; outside [0, 1] where that is not enough."""
+        """Give the share that the quantile is asked for; beyond [0, 1] where that is too little."""
         return self.l0 + self.lag + self.shortfall / self.horizon
