@@ -5,10 +5,10 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN_ARGS = $(if $(DEMAND),--demand '$(DEMAND)') $(foreach pair,$(SET),--set '$(pair)')
 
-.PHONY: help setup run test repro paper city ui schedule demo-serve bench proto check doctor clean
+.PHONY: help setup run test repro paper city ui schedule demo-serve bench bench-serving proto check doctor clean
 
 help:            ## list the targets
-	@grep -hE '^[a-z.]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: $(READY)  ## make .venv (about two minutes)
 
@@ -48,6 +48,9 @@ demo-serve: $(READY) ## one cloud and three edges on this machine, 42 ms apart; 
 
 bench: $(READY)  ## training windows per second of the whole machine, against plain torch (ten minutes, idle)
 	$(BIN)/python -m benchmarks.training_speed
+
+bench-serving: $(READY) ## edge and cloud against their bars, on artefacts/ (half an hour, idle)
+	$(BIN)/python -m benchmarks.serving
 
 dvc.yaml: $(READY) FORCE ## write dvc.yaml anew after a change of imports or stages
 	@$(BIN)/ddnn dvc-yaml

@@ -104,8 +104,12 @@ class LinkSettings(_Checked):
     """Largest message that is taken."""
     bundle_bytes: int
     """Largest edge half that an edge pulls."""
+    message_seconds: float
+    """Longest that a message may take to arrive; then its call, or its connection, is ended."""
     max_calls: int
     """Calls that a process answers at once; one more is refused."""
+    max_connections: int
+    """Connections to a process; one more is closed."""
     connection_seconds: float
     """Oldest that a connection grows; peers connect again by themselves."""
     certificate: str | None
@@ -119,8 +123,8 @@ class LinkSettings(_Checked):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _positive(self, "connection_seconds")
-        _at_least_one(self, "message_bytes", "bundle_bytes", "max_calls")
+        _positive(self, "message_seconds", "connection_seconds")
+        _at_least_one(self, "message_bytes", "bundle_bytes", "max_calls", "max_connections")
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key go together: give both or neither")
 

@@ -134,10 +134,13 @@ def publish(
     from flows.serving import publish as hand_over
 
     params = _params(demand, overrides)
+    if follow is not None:
+        if model != "champion":
+            raise typer.BadParameter("--follow follows the champion: leave out --model")
+        follow_champion(models, params, follow)
+        return
     with served_folder(model, demand, params) as folder:
         print(hand_over(folder, models))
-    if follow is not None:
-        follow_champion(models, params, follow)
 
 
 @app.command()

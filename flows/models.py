@@ -45,8 +45,7 @@ def bundle_folder(model: str, demand: Path, params: Params) -> Iterator[Path]:
 
 def champion_of(params: Params) -> tracking.ChampionRef | None:
     """Give the champion of the current demand and setting; None: there is none."""
-    name = tracking.model_name(params)
-    return next((found for found in tracking.champions() if found.name == name), None)
+    return tracking.champion(params)
 
 
 @contextlib.contextmanager

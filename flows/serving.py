@@ -1,5 +1,6 @@
 """The serving commands of the checkout: settings and models for the processes, replay, demo."""
 
+import itertools
 import json
 import logging
 import tempfile
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from ddnn.demand import load_matrix
+from ddnn.errors import DdnnError
 from ddnn.params import Params
 from ddnn.runtime.bundle import load_bundle
+from ddnn.runtime.manifest import read_origin
 from ddnn.runtime.model_store import ModelStore
 from ddnn.runtime.replay import Replayed, delayed_line, replay, table
 from ddnn.runtime.served_pair import ServedPair, edge_client
@@ -25,11 +28,16 @@ _EXITS = {1: "local", 2: "remote", 3: "fallback", 4: "cold"}
 def publish(bundle: Path, models: Path) -> str:
     """Make a bundle the current model of a folder that ``ddnn-cloud`` serves from."""
     model = ModelStore(models).publish(bundle)
-    return f"model {model} is current in {models}"
+    origin = read_origin(bundle)
+    known = f" (version {origin['version']}, MLflow run {origin['run']})" if origin else ""
+    return f"model {model}{known} is current in {models}"
 
 
 def follow_champion(models: Path, params: Params, seconds: float, looks: int | None = None) -> None:
-    """Publish the champion of the current demand and setting whenever it is another one.
+    """Keep the alias ``champion`` of the current demand and setting published.
+
+    It runs where the cloud runs: what MLflow names champion is served there, within ``seconds``.
+    While MLflow is away, or names none, the cloud goes on with what it has.
 
     Args:
         models: Folder that the cloud serves from.
@@ -37,16 +45,20 @@ def follow_champion(models: Path, params: Params, seconds: float, looks: int | N
         seconds: Between two looks.
         looks: How many; None: until Ctrl-C.
     """
-    known = champion_of(params)
-    while looks is None or looks > 0:
-        looks = None if looks is None else looks - 1
-        time.sleep(seconds)
-        found = champion_of(params)
-        if found is None or found == known:
-            continue
-        with served_folder("champion", None, params) as folder:
-            log.info("%s", publish(folder, models))
-        known = found
+    known, said = None, ""
+    for look in itertools.count() if looks is None else range(looks):
+        if look:
+            time.sleep(seconds)
+        try:
+            found = champion_of(params)
+            if found is None or found != known:
+                with served_folder("champion", None, params) as folder:
+                    log.info("%s", publish(folder, models))
+            known, said = found, ""
+        except DdnnError as error:
+            if said != str(error):  # once, not at every look
+                said = str(error)
+                log.warning("%s; the cloud keeps the model that it has", said)
 
 
 def replay_file(

@@ -20,6 +20,12 @@ class ThresholdTracker:
     keeps another share local than L0. This one is the order statistic of the newest ``memory``
     scores, at a share that makes up within ``horizon`` decisions for what the local share has
     missed so far. It needs no outcome: only scores and its own decisions.
+
+    The quantile lags behind a drift that goes on, by a share e; a shortfall of ``e * horizon``
+    would balance that and stand for ever. So a second term learns e from a shortfall that lasts,
+    at the rate that lets both vanish without overshoot (critical damping: the second term's rate
+    is a quarter of the first one's squared). Within a horizon the local share is free: with a day
+    as horizon, calm hours keep more and busy ones less.
     """
 
     l0: float
@@ -29,6 +35,8 @@ class ThresholdTracker:
     """Decisions within which a shortfall is to be made up."""
     shortfall: float = 0.0
     """Local decisions that are owed: the sum of L0 minus what was decided, within the horizon."""
+    lag: float = 0.0
+    """Share by which the quantile has been found to miss L0."""
     scores: deque[float] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
@@ -38,25 +46,28 @@ class ThresholdTracker:
     def start(self, scores: Iterable[float]) -> None:
         """Begin with the scores of the calibration days, oldest first; the shortfall stays."""
         self.scores = deque(scores, maxlen=self.memory)
+        self.lag = 0.0
 
     def threshold(self) -> float:
         """Give the threshold for the next decision; ``-inf`` where none is to be local."""
-        share = min(max(self.l0 + self.shortfall / self.horizon, 0.0), 1.0)
+        share = self._share()
         if share >= 1 or not self.scores:  # a score above all that were seen stays local, too
             return inf if share > 0 else -inf
-        return order_statistic(np.asarray(self.scores), share)
+        return order_statistic(np.asarray(self.scores), max(share, 0.0))
 
     def observe(self, score: float, local: bool) -> None:
         """Take in a decision: its score, and whether it was decided to stay local."""
         if np.isfinite(score):
             self.scores.append(float(score))
+        if 0 < self._share() < 1:  # at its end it can follow no further, and learns nothing
+            self.lag += self.shortfall / (2 * self.horizon) ** 2
         # Bounded: what a month of strange demand has missed is not paid back in one day.
         owed = self.shortfall + self.l0 - float(local)
         self.shortfall = min(max(owed, -float(self.horizon)), float(self.horizon))
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values, for a state file."""
-        return {"shortfall": self.shortfall, "scores": list(self.scores)}
+        return {"shortfall": self.shortfall, "lag": self.lag, "scores": list(self.scores)}
 
     def restore(self, values: dict[str, Any]) -> None:
         """Go on where :meth:`to_json` was called.
@@ -66,10 +77,15 @@ class ThresholdTracker:
         """
         try:
             scores = [float(score) for score in values["scores"]]
-            shortfall = float(values["shortfall"])
+            shortfall, lag = float(values["shortfall"]), float(values["lag"])
         except (KeyError, TypeError, ValueError) as error:
             raise ArtefactError(f"not the state of a threshold tracker ({error})") from error
-        if not np.isfinite([shortfall, *scores]).all():
+        if not np.isfinite([shortfall, lag, *scores]).all():
             raise ArtefactError("not the state of a threshold tracker (a value is not finite)")
         self.scores = deque(scores, maxlen=self.memory)
         self.shortfall = min(max(shortfall, -float(self.horizon)), float(self.horizon))
+        self.lag = lag
+
+    def _share(self) -> float:
+        """Give the share that the quantile is asked for; beyond [0, 1] where that is too little."""
+        return self.l0 + self.lag + self.shortfall / self.horizon

@@ -23,7 +23,7 @@ from ddnn.runtime.ddnn_pb2 import (
     Models,
     Offload,
 )
-from ddnn.runtime.manifest import MANIFEST, bundle_files
+from ddnn.runtime.manifest import MANIFEST, bundle_files, read_origin
 from ddnn.runtime.model_store import ModelStore
 from ddnn.runtime.payload import (
     RESYNC,
@@ -115,7 +115,8 @@ class CloudServicer:
             self._metrics.model.remove(old)
         self._metrics.model.labels(wanted).set(1)
         self._metrics.swaps.labels("done").inc()
-        say("model", model=wanted, before=before, served=list(self._models))
+        origin = read_origin(self._models[wanted].folder)
+        say("model", model=wanted, before=before, served=list(self._models), origin=origin)
         return True
 
     async def Allocate(self, request: Offload, context: grpc.aio.ServicerContext) -> Allocation:

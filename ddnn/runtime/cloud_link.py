@@ -93,22 +93,18 @@ class CloudLink:
             slot: Number of the slot to allocate.
             window: D (1, N, M), scaled.
             z: Latent variable (1, ...).
-            deadline: When to stop waiting, by the event loop's clock.
+            deadline: By the event loop's clock: what gRPC tells the cloud, too.
 
         Raises:
             NoAnswerError: There is none in time, or none that can be used.
         """
         try:
-            async with asyncio.timeout_at(deadline):
-                try:
-                    return await self._ask(model, slot, window, z, deadline)
-                except NoAnswerError as failure:
-                    if failure.reason != RESYNC:
-                        raise
-                self._sender.forget()
-                return await self._ask(model, slot, window, z, deadline)
-        except TimeoutError as error:
-            raise NoAnswerError("late") from error
+            return await self._ask(model, slot, window, z, deadline)
+        except NoAnswerError as failure:
+            if failure.reason != RESYNC:
+                raise
+        self._sender.forget()
+        return await self._ask(model, slot, window, z, deadline)
 
     async def current_model(self) -> str:
         """Ask which model an edge should take; empty: the cloud has none yet.

@@ -24,6 +24,7 @@ Doubles = NDArray[np.float64]
 
 _DAY_SECONDS = 86_400
 _FEW = 20  # scores, below which no drift is told
+_TURNS = 4  # of the event loop: a future's result passes through three before its waiter has acted
 
 
 class Cloud(Protocol):
@@ -32,7 +33,7 @@ class Cloud(Protocol):
     async def allocate(
         self, model: str, slot: int, window: Floats, z: Floats, deadline: float
     ) -> Floats:
-        """Give y_R (1, M), scaled, or raise NoAnswerError."""
+        """Give y_R (1, M), scaled, or raise NoAnswerError; no one waits beyond the deadline."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,35 @@ class Decider:
         answer = await self._allocate(start + facts.slot_seconds, arrived)
         elapsed = asyncio.get_running_loop().time() - arrived
         self._answer = replace(answer, milliseconds=1000 * elapsed)
-        self._account(self._answer, elapsed)
         return self._answer
+
+    def account(self, answer: Answer) -> None:
+        """Tell metrics and log of an answer that :meth:`decide` gave; the caller has it by then."""
+        metrics = self._metrics
+        metrics.decisions.labels(answer.exit).inc()
+        metrics.seconds.labels(answer.exit).observe(answer.milliseconds / 1000)
+        if answer.exit == "fallback":
+            metrics.fallbacks.labels(answer.reason).inc()
+        if answer.exit != "cold":
+            metrics.score.set(answer.score)
+            metrics.threshold.set(answer.threshold)
+            metrics.share.set(sum(kept for _, kept in self._recent) / len(self._recent))
+            self._tell_drift()
+        facts: dict[str, Any] = {}
+        if self._settings.shadow:
+            facts["allocation"] = answer.allocation
+        say(
+            "decision",
+            slot=answer.time,
+            exit=answer.exit,
+            reason=answer.reason,
+            score=answer.score,
+            threshold=threshold_to_json(answer.threshold),
+            milliseconds=round(answer.milliseconds, 3),
+            model=answer.model,
+            shadow=self._settings.shadow,
+            **facts,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Give all that a restart needs, as plain values.
@@ -223,18 +251,24 @@ class Decider:
     async def _offload(
         self, half: EdgeHalf, slot: int, window: Floats, first: First, arrived: float
     ) -> tuple[Floats, str, str]:
+        loop = asyncio.get_running_loop()
         deadline = arrived + self._settings.deadline_ms / 1000
+        if loop.time() >= deadline:  # it has queued behind another decision for too long
+            return _local(half, first), "fallback", "late"
         call = asyncio.ensure_future(
             self._cloud.allocate(half.facts.model, slot, window, first.latent, deadline)
         )
         # The request leaves first; the local exit runs while it travels, and so costs no time.
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await give_way()
         y = _local(half, first)
+        # A race, not a cancellation to wait for: whatever the call is at, this goes on in time.
+        await asyncio.wait({call}, timeout=max(deadline - loop.time(), 0.0))
+        if not call.done():
+            call.cancel()
+            return y, "fallback", "late"
         try:
-            return await call, "remote", ""
+            return call.result(), "remote", ""
         except NoAnswerError as failure:
-            self._metrics.fallbacks.labels(failure.reason).inc()
             return y, "fallback", failure.reason
 
     def _judge(self, start: int, demand: Doubles) -> None:
@@ -248,37 +282,18 @@ class Decider:
         self._metrics.judged.inc()
         self._metrics.violations.inc(round(float(violation_rate(y, d)) * facts.vnfs))
 
-    def _account(self, answer: Answer, elapsed: float) -> None:
-        metrics = self._metrics
-        metrics.decisions.labels(answer.exit).inc()
-        metrics.seconds.labels(answer.exit).observe(elapsed)
-        if answer.exit != "cold":
-            metrics.score.set(answer.score)
-            metrics.threshold.set(answer.threshold)
-            metrics.share.set(sum(kept for _, kept in self._recent) / len(self._recent))
-            self._tell_drift()
-        facts: dict[str, Any] = {}
-        if self._settings.shadow:
-            facts["allocation"] = answer.allocation
-        say(
-            "decision",
-            slot=answer.time,
-            exit=answer.exit,
-            reason=answer.reason,
-            score=answer.score,
-            threshold=threshold_to_json(answer.threshold),
-            milliseconds=round(answer.milliseconds, 3),
-            model=answer.model,
-            shadow=self._settings.shadow,
-            **facts,
-        )
-
     def _tell_drift(self) -> None:
         assert self.half is not None
         expected = self.half.scores
         if expected.size and len(self._recent) >= _FEW:
             recent = np.array([score for score, _ in self._recent])
             self._metrics.drift.set(distribution_distance(recent, expected))
+
+
+async def give_way() -> None:
+    """Let the event loop send what has been handed to it: a few of its turns."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def distribution_distance(a: Doubles, b: Doubles) -> float:

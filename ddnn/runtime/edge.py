@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from pathlib import Path
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -13,10 +12,10 @@ import numpy as np
 from ddnn.errors import ArtefactError, DdnnError, DemandError, ModelError
 from ddnn.runtime.cloud_link import CloudLink, NoAnswerError
 from ddnn.runtime.ddnn_pb2 import Decision, DemandVector, EdgeStatus, Exit, StatusRequest
-from ddnn.runtime.decider import Answer, Decider
+from ddnn.runtime.decider import Answer, Decider, give_way
 from ddnn.runtime.model_store import ModelStore
 from ddnn.runtime.served import EdgeHalf
-from ddnn.runtime.state_file import read_state, write_state
+from ddnn.runtime.state_file import Saver, read_state
 from ddnn.runtime.telemetry import EdgeMetrics, say
 from ddnn.serve_settings import EdgeSettings
 
@@ -57,7 +56,8 @@ class EdgeServicer:
         self._settings = settings
         self._metrics = metrics
         self._lock = asyncio.Lock()
-        self._saving: asyncio.Task[None] | None = None
+        self._saver = Saver(state, self._not_saved)
+        self._working: set[asyncio.Task[None]] = set()
         self._look = asyncio.Event()
         self.has_model = asyncio.Event()
         """Set once there is a model."""
@@ -80,11 +80,14 @@ class EdgeServicer:
 
     async def Decide(self, request: DemandVector, context: grpc.aio.ServicerContext) -> Decision:
         """Take a slot's demand and allocate for the next one."""
-        arrived = asyncio.get_running_loop().time()
-        # Shielded: a caller that hangs up does not leave a slot half decided.
-        work = asyncio.ensure_future(self._decide(request, arrived))
+        loop = asyncio.get_running_loop()
+        arrived, answered = loop.time(), loop.create_future()
+        # A task of its own: a caller that hangs up does not leave a slot half decided.
+        work = asyncio.ensure_future(self._decide(request, arrived, answered))
+        self._working.add(work)
+        work.add_done_callback(self._working.discard)
         try:
-            answer = await asyncio.shield(work)
+            answer = await answered
         except DemandError as error:
             self._metrics.refused.labels("bad_demand").inc()
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
@@ -120,29 +123,34 @@ class EdgeServicer:
 
     async def close(self) -> None:
         """Wait until the state is on disk."""
-        if self._saving is not None:
-            await self._saving
+        await asyncio.gather(*self._working)
+        await self._saver.settle()
 
-    async def _decide(self, request: DemandVector, arrived: float) -> Answer:
+    async def _decide(
+        self, request: DemandVector, arrived: float, answered: "asyncio.Future[Answer]"
+    ) -> None:
         async with self._lock:
-            if self._saving is not None:
-                await self._saving
-            demand = np.array(request.demand, dtype=np.float64)
-            answer = await self._decider.decide(request.time, demand, arrived)
-            if not answer.repeated:
-                values = self._decider.to_json()
-                self._saving = asyncio.ensure_future(self._save(values))
+            await self._saver.settle(self._settings.deadline_ms / 4000)
+            try:
+                demand = np.array(request.demand, dtype=np.float64)
+                answer = await self._decider.decide(request.time, demand, arrived)
+            except Exception as error:
+                if not answered.cancelled():
+                    answered.set_exception(error)
+                return
+            if not answered.cancelled():
+                answered.set_result(answer)
+            if answer.repeated:
+                return
+            await give_way()
+            self._decider.account(answer)
+            self._saver.save(self._decider.to_json())
         if answer.reason == "wrong_model":
             self._look.set()
-        return answer
 
-    async def _save(self, values: dict[str, Any]) -> None:
-        # After the answer: a disk that is slow delays the next decision, not this one.
-        try:
-            await asyncio.to_thread(write_state, self._state, values)
-        except (OSError, ValueError) as error:
-            self._metrics.saves.inc()
-            say("state not saved", logging.ERROR, file=str(self._state), reason=str(error))
+    def _not_saved(self, error: Exception) -> None:
+        self._metrics.saves.inc()
+        say("state not saved", logging.ERROR, file=str(self._state), reason=str(error))
 
     async def _follow_once(self) -> None:
         try:

@@ -13,9 +13,15 @@ from ddnn.errors import ArtefactError
 MANIFEST = "bundle.json"
 FORMAT = 1
 
+ORIGIN = "origin.json"
+"""Beside the manifest, written when the model was registered: its MLflow run, name and version.
+
+Equal models have equal ids, whichever run made them: so it is no part of what is hashed.
+"""
+
 # A finished stage's store puts its own manifest beside the bundle's files. It is no part of the
 # bundle and nothing here reads it.
-_NOT_OURS = frozenset({"manifest.json"})
+_NOT_OURS = frozenset({"manifest.json", ORIGIN})
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _WAY_OUT = "export the model again (`ddnn stage export`), or take an undamaged copy of the folder"
 
@@ -87,6 +93,18 @@ def bundle_files(folder: Path) -> dict[str, str]:
     for name in files:
         _check_name(name, folder)
     return files
+
+
+def read_origin(folder: Path) -> dict[str, Any]:
+    """Tell where a model comes from: ``run``, ``model``, ``version``; empty where no one wrote it.
+
+    It is told to people and decides nothing: what cannot be read is left out.
+    """
+    try:
+        origin = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return origin if isinstance(origin, dict) else {}
 
 
 def model_id(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ddnn.errors import ArtefactError
-from ddnn.runtime.manifest import MANIFEST, model_id
+from ddnn.runtime.manifest import MANIFEST, ORIGIN, bundle_files, model_id, verify
 
 _ID = re.compile(r"[0-9a-f]{12}")
 _CURRENT = "current"
@@ -100,14 +100,14 @@ class ModelStore:
         Raises:
             ArtefactError: It is none, or cannot be copied.
         """
-        from ddnn.runtime.manifest import bundle_files, verify
-
         _, model = verify(bundle)
         if not self.folder(model).is_dir():
             with self.adding(model) as draft:
                 for name in (*bundle_files(bundle), MANIFEST):
                     (draft / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(bundle / name, draft / name)
+                if (bundle / ORIGIN).is_file():
+                    shutil.copyfile(bundle / ORIGIN, draft / ORIGIN)
                 verify(draft)
         self.choose(model)
         return model

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -62,6 +63,8 @@ def read_settings(options: argparse.Namespace) -> ServeSettings:
 
 async def until_told(server: grpc.aio.Server, health_: Health, grace: float) -> None:
     """Serve until SIGTERM or SIGINT, then drain: finish what has begun and take nothing new."""
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: no collection has to walk it while a caller waits
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,14 +17,21 @@ from ddnn.demand import Demand
 from ddnn.evaluation.latency import Times, expected_latency_ms
 from ddnn.runtime.allocate import allocate, fit_demand
 from ddnn.runtime.bundle import Bundle, load_bundle
-from ddnn.runtime.ddnn_pb2 import Exit
+from ddnn.runtime.ddnn_pb2 import Exit, Offload
+from ddnn.runtime.ddnn_pb2_grpc import CloudStub
 from ddnn.runtime.delay_proxy import DelayProxy
+from ddnn.runtime.payload import Sender, from_bytes
+from ddnn.runtime.security import open_channel
 from ddnn.runtime.served import CloudHalf, EdgeHalf, Facts
 from ddnn.runtime.served_pair import ServedPair, edge_client
 from ddnn.serve_settings import ServeSettings
 
 _REPEATS = 200
+_CALLS = 100
 _PATIENCE_MS = 1000.0
+_PAUSE_SECONDS = (
+    0.02  # between slots, which are minutes apart: the edge has saved its state by then
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,10 @@ class Replayed:
     mean_ms: float
     """Of the answer, as the edge process measures it."""
     p99_ms: float
+    round_trip_ms: float
+    """Of a bare call over the same line with the same payload, less F2."""
     formula_ms: float
-    """Table IV's formula with this machine's times, the rule's own included."""
+    """Table IV's formula with this machine's times, round trip and rule included."""
     paper_ms: float
     """The same with the paper's times, without the rule, as the paper has it."""
     sent_bytes: float
@@ -101,14 +110,19 @@ def replay(
         cloud = pair.cloud()
         for rtt in rtts_ms:
             with _line(cloud.port, rtt) as port:
+                trip = round_trip_ms(bundle, settings, port)
                 for number, (rule, l0) in enumerate(cases):
                     name = f"edge{number}-{rtt:g}".replace(".", "_")
                     # Waiting out the whole round trip is what is measured here.
                     wait = max(settings.edge.deadline_ms, 2 * rtt + _PATIENCE_MS)
                     edge = pair.edge(name, port, rule=rule, l0=l0, deadline_ms=wait)
                     answers = _drive(edge, past, slots, model.facts.N)
-                    times = layer_times(bundle, rule, l0, settings.edge.precision, rtt)
+                    times = layer_times(bundle, rule, l0, settings.edge.precision, trip)
                     found = _judge(model, past, slots, rule, l0, answers, times)
+                    found["round_trip_ms"] = trip
+                    found["paper_ms"] = expected_latency_ms(
+                        found["local_share"], replace(Times(), rtt_ms=rtt)
+                    )
                     found["edge_mb"] = edge.resident_mb()
                     told = edge.metrics()
                     offloaded = max(1, sum(answer.exit != Exit.EXIT_LOCAL for answer in answers))
@@ -134,6 +148,37 @@ def layer_times(
     return LayerTimes(max(0.0, first - f0), Times(f0, f1, f2, rtt_ms))
 
 
+def round_trip_ms(bundle: Path, settings: ServeSettings, port: int) -> float:
+    """Measure the way to the cloud and back with its payload, in ms: a bare call, less F2.
+
+    On one machine it is no 0: two processes have to wake up, and a payload is written and read.
+    """
+    edge, cloud = EdgeHalf(bundle), CloudHalf(bundle)
+    window = np.full((1, edge.facts.N, edge.facts.vnfs), 0.5, dtype=np.float32)
+    z = cloud.latent(window)
+    sender = Sender(settings.edge.payload, 1)
+
+    async def ask() -> float:
+        spent = []
+        channel = open_channel(settings.link, f"127.0.0.1:{port}", [])
+        try:
+            stub = CloudStub(channel)  # type: ignore[no-untyped-call]
+            for slot in range(_CALLS):
+                await asyncio.sleep(_PAUSE_SECONDS)
+                began = time.perf_counter()
+                message = Offload(edge="bare", model=edge.facts.model, slot=slot)
+                sender.fill(message, window, z)
+                reply = await stub.Allocate(message, timeout=10)
+                from_bytes(reply.allocation, (1, edge.facts.vnfs), "allocation")
+                spent.append(time.perf_counter() - began)
+                sender.delivered(message)
+        finally:
+            await channel.close()
+        return 1000 * float(np.median(spent))
+
+    return max(0.0, asyncio.run(ask()) - _median_ms(lambda: cloud.remote(z)))
+
+
 def table(results: Sequence[Replayed]) -> str:
     """Lay the results out for a terminal."""
     head = (
@@ -152,10 +197,10 @@ def table(results: Sequence[Replayed]) -> str:
 def _drive(edge: Any, past: Demand, slots: range, N: int) -> list[Any]:
     """Give the edge the slots before the first one, then one by one; keep the answers."""
     with edge_client(edge) as decide:
-        answers = [
-            decide(int(past.times[slot]), past.values[slot])
-            for slot in range(slots.start - N, slots.stop - 1)
-        ]
+        answers = []
+        for slot in range(slots.start - N, slots.stop - 1):
+            time.sleep(_PAUSE_SECONDS)
+            answers.append(decide(int(past.times[slot]), past.values[slot]))
     return answers[N - 1 :]
 
 
@@ -189,7 +234,6 @@ def _judge(
         "mean_ms": float(milliseconds.mean()),
         "p99_ms": float(np.quantile(milliseconds, 0.99)),
         "formula_ms": expected_latency_ms(share, times.layers, times.rule_ms),
-        "paper_ms": expected_latency_ms(share, replace(Times(), rtt_ms=times.layers.rtt_ms)),
         "cost": _cost(model, amounts, past.values[slots.start : slots.stop]),
     }
 

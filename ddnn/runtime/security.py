@@ -1,5 +1,6 @@
 """Who may talk to whom: loopback by default, else TLS with client certificates or a token."""
 
+import asyncio
 import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
@@ -119,17 +120,17 @@ def token_metadata(token: str | None) -> tuple[tuple[str, str], ...]:
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
-    """Refuses calls without the token, before anything of them is read by the service."""
+    """Refuses calls without the token; their message is not even waited for."""
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
 
-        async def refuse(request: Any, context: grpc.aio.ServicerContext) -> None:
+        async def refuse(requests: Any, context: grpc.aio.ServicerContext) -> None:
             await context.abort(
                 grpc.StatusCode.UNAUTHENTICATED, "no valid token; see serve.link.token_file"
             )
 
-        self._refuse = grpc.unary_unary_rpc_method_handler(refuse)
+        self._refuse = grpc.stream_unary_rpc_method_handler(refuse)
 
     async def intercept_service(
         self,
@@ -144,6 +145,45 @@ class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return await continuation(handler_call_details)
 
 
+class PatienceInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Ends calls whose one message does not come whole in time: a slow sender keeps no place.
+
+    gRPC itself waits for ever. On the wire a call with one message is a stream of one; read as a
+    stream, its message can be waited for with a limit.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler:
+        """Put the waiting with a limit before a call of one message and one answer."""
+        handler = await continuation(handler_call_details)
+        if handler is None or handler.request_streaming or handler.response_streaming:
+            return handler
+
+        async def answer(requests: Any, context: grpc.aio.ServicerContext) -> Any:
+            try:
+                async with asyncio.timeout(self._seconds):
+                    request = await anext(aiter(requests))
+            except TimeoutError:
+                await context.abort(
+                    grpc.StatusCode.DEADLINE_EXCEEDED,
+                    f"the message did not come whole within {self._seconds:g} s "
+                    "(serve.link.message_seconds)",
+                )
+            except StopAsyncIteration:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "there is no message")
+            return await handler.unary_unary(request, context)
+
+        return grpc.stream_unary_rpc_method_handler(
+            answer, handler.request_deserializer, handler.response_serializer
+        )
+
+
 def make_server(link: LinkSettings) -> grpc.aio.Server:
     """Make a server with the bounds and the token of the settings.
 
@@ -151,14 +191,16 @@ def make_server(link: LinkSettings) -> grpc.aio.Server:
         ParamsError: The token's file is of no use.
     """
     token = read_token(link)
+    patience = PatienceInterceptor(link.message_seconds)
     return grpc.aio.server(
-        interceptors=[] if token is None else [TokenInterceptor(token)],
+        interceptors=[patience] if token is None else [TokenInterceptor(token), patience],
         options=[
             ("grpc.max_receive_message_length", link.message_bytes),
             ("grpc.max_send_message_length", link.message_bytes),
             ("grpc.max_concurrent_streams", link.max_calls),
+            ("grpc.max_allowed_incoming_connections", link.max_connections),
             ("grpc.max_metadata_size", 8192),
-            # A sender that never ends its message goes with its connection.
+            ("grpc.server_handshake_timeout_ms", int(1000 * link.message_seconds)),
             ("grpc.max_connection_age_ms", int(1000 * link.connection_seconds)),
             ("grpc.max_connection_age_grace_ms", 5000),
             ("grpc.so_reuseport", 0),  # a port that is taken is an error

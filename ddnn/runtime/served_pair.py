@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -78,8 +79,16 @@ class Running:
 class ServedPair:
     """A folder in which a cloud and edges run; they end with the block."""
 
-    def __init__(self, root: Path, settings: ServeSettings, bundle: Path) -> None:
+    def __init__(
+        self, root: Path, settings: ServeSettings, bundle: Path, python: Path | None = None
+    ) -> None:
         """Set up the folder, with the bundle as the cloud's model.
+
+        Args:
+            root: Of logs, settings, models and states.
+            settings: Of the processes.
+            bundle: An exported model.
+            python: Of another environment, where ddnn is installed; None: this one.
 
         Raises:
             ArtefactError: That is no bundle.
@@ -90,6 +99,11 @@ class ServedPair:
         self._settings = root / "serve.json"
         self._settings.write_text(settings.to_json(), encoding="utf-8")
         self._running: list[Running] = []
+        self._python = str(python or sys.executable)
+        self._where: dict[str, Any] = {}
+        if python is not None:  # not this checkout's ddnn
+            clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+            self._where = {"cwd": root, "env": clean}
 
     def __enter__(self) -> Self:
         return self
@@ -130,10 +144,12 @@ class ServedPair:
     def _start(self, kind: str, sets: Mapping[str, Any], name: str, more: Sequence[str]) -> Running:
         log = self.root / f"{name}-{len(self._running)}.log"
         chosen = [f"--set={kind}.{key}={json.dumps(value)}" for key, value in sets.items()]
-        command = [sys.executable, "-m", f"ddnn.runtime.{kind}_command"]
+        command = [self._python, "-m", f"ddnn.runtime.{kind}_command"]
         with log.open("wb") as file:
             popen = subprocess.Popen(
-                [*command, f"--settings={self._settings}", *chosen, *more], stderr=file
+                [*command, f"--settings={self._settings}", *chosen, *more],
+                stderr=file,
+                **self._where,
             )
         process = Running(popen, log)
         self._running.append(process)

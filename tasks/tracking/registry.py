@@ -23,7 +23,7 @@ from tasks import champion as rules
 from tasks.champion import ChampionRef, Verdict, model_name
 from tasks.home import ddnn_home, file_lock
 from tasks.run_record import read_json
-from tasks.tracking.store import open_tracker
+from tasks.tracking.store import TrackingError, first_line, open_tracker
 
 log = logging.getLogger("ddnn")
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -209,7 +209,7 @@ def _by_alias(client: MlflowClient, name: str, alias: str) -> ChampionRef | None
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
-        raise
+        raise TrackingError(f"{name}: MLflow does not answer ({first_line(error)})") from error
 
 
 def _reference(version: ModelVersion) -> ChampionRef:

@@ -11,6 +11,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 from mlflow.tracking import MlflowClient
 
 from ddnn.params import Params
+from ddnn.runtime.manifest import ORIGIN
 from tasks.champion import Verdict, model_name
 from tasks.processes import ProcessMark
 from tasks.run_record import (
@@ -81,6 +82,8 @@ def log_pipeline(
             _log_demand(client, run_id, artefacts["download"], tags["demand.sha256"])
             _log_files(client, run_id, artefacts)
             version = register(client, experiment, run_id, artefacts, params)
+            origin = {"run": run_id, "model": version.name, "version": int(version.version)}
+            client.log_dict(run_id, origin, f"{BUNDLE}/{ORIGIN}")
             verdict = challenge(client, run_id, version, artefacts, params)
             client.set_tag(run_id, "champion.verdict", verdict.reason)
             client.set_tag(run_id, "mlflow.note.content", description)

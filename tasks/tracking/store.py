@@ -82,7 +82,7 @@ def open_tracker(name: str = EXPERIMENT) -> tuple[MlflowClient, str]:
             made = client.create_experiment(name, artifact_location=local, tags=kind)
             return client, str(made)
         except MlflowException as error:
-            raise TrackingError(f"MLflow at {uri}: {_first_line(error)}") from error
+            raise TrackingError(f"MLflow at {uri}: {first_line(error)}") from error
 
 
 def _make_database(path: Path) -> None:
@@ -125,5 +125,6 @@ def fail(client: MlflowClient, run_id: str, error: BaseException) -> None:
     client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Give the first line of an error's text, or its kind."""
     return (str(error).splitlines() or [type(error).__name__])[0]

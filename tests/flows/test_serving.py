@@ -1,6 +1,7 @@
 """The checkout's serving commands."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from ddnn.demand import read_demand
 from ddnn.params import load_params
+from ddnn.runtime.manifest import read_origin, verify, write_manifest
 from ddnn.runtime.model_store import ModelStore
 from ddnn.serve_settings import load_settings
 from flows.serving import demo, follow_champion, made_demand, publish, replay_file
@@ -37,20 +39,66 @@ def test_a_published_model_is_current(tiny_bundle: Path, tmp_path: Path) -> None
     assert ModelStore(tmp_path / "models").current() in said
 
 
-def test_another_champion_is_published(
-    tiny_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning")
+def test_the_cloud_serves_what_the_alias_names(
+    tiny_bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    from contextlib import nullcontext
+    from tasks import tracking
 
-    champions = iter(["one", "one", "two", "two"])
-    monkeypatch.setattr("flows.serving.champion_of", lambda params: next(champions))
-    monkeypatch.setattr("flows.serving.served_folder", lambda *_: nullcontext(tiny_bundle))
-    published: list[Path] = []
-    monkeypatch.setattr("flows.serving.publish", lambda folder, models: published.append(folder))
+    monkeypatch.setenv("DDNN_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    store = ModelStore(tmp_path / "models")
+    name = tracking.model_name(PARAMS)
 
-    follow_champion(tmp_path, PARAMS, seconds=0, looks=3)
+    def follow() -> str | None:
+        follow_champion(store.root, PARAMS, seconds=0, looks=2)
+        return store.current()
 
-    assert published == [tiny_bundle]
+    assert follow() is None
+    assert [record.message for record in caplog.records] == [
+        f"there is no champion of {name} yet: train one with `ddnn run`; "
+        "the cloud keeps the model that it has"
+    ]
+    other = shutil.copytree(tiny_bundle, tmp_path / "other")
+    facts, _ = verify(other)
+    (other / "bundle.json").unlink()
+    write_manifest(other, {**facts, "seed": 1})
+    runs = [registered(name, bundle) for bundle in (tiny_bundle, other)]
+    models = [verify(bundle)[1] for bundle in (tiny_bundle, other)]
+
+    tracking.promote(name, 1)
+    assert follow() == models[0]
+    assert read_origin(store.folder(models[0]))["run"] == runs[0]
+    tracking.promote(name, 2)
+    assert follow() == models[1] != models[0]
+    tracking.rollback(name)
+    assert follow() == models[0]
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'none' / 'x.db'}")
+    assert follow() == models[0]
+    assert caplog.records[-1].message.endswith("the cloud keeps the model that it has")
+
+
+def registered(name: str, bundle: Path) -> str:
+    """Register a bundle in MLflow as a pipeline does, without the training."""
+    from mlflow.tracking import MlflowClient
+
+    from tasks.tracking import tracking_uri
+    from tasks.tracking.store import open_tracker
+
+    _, experiment = open_tracker()
+    client = MlflowClient(tracking_uri())
+    run_id: str = client.create_run(experiment).info.run_id
+    client.log_artifacts(run_id, str(bundle), "bundle")
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    version = client.create_model_version(name, f"runs:/{run_id}/bundle", run_id).version
+    client.log_dict(run_id, {"run": run_id, "version": int(version)}, "bundle/origin.json")
+    client.set_terminated(run_id)
+    return run_id
 
 
 def test_a_file_is_replayed(

@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from ddnn.errors import ArtefactError, ModelError
 from ddnn.params import Params, load_params
+from ddnn.runtime.manifest import read_origin, verify
 from tasks import champion as rules
 from tasks import tracking
 from tasks.processes import ProcessMark
@@ -124,11 +125,18 @@ def history(client, run_id, metric):
     return [(point.step, point.value) for point in client.get_metric_history(run_id, metric)]
 
 
-def test_a_run_holds_settings_costs_stages_and_where_it_came_from(log, client, artefacts):
+def test_a_run_holds_settings_costs_stages_and_where_it_came_from(log, client, artefacts, tmp_path):
     tracked = log(2.0)
     run = client.get_run(tracked.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["setting.N"] == "4"
+    bundle = Path(client.download_artifacts(tracked.run_id, "bundle", str(tmp_path)))
+    assert read_origin(bundle) == {
+        "run": tracked.run_id,
+        "model": tracked.model,
+        "version": tracked.version,
+    }
+    assert verify(bundle) == verify(artefacts["export"])  # the id does not hang on the run
     assert run.data.params["label.l0"] == "[0.3, 0.5]"
     assert history(client, tracked.run_id, "local_cost") == [(1, 4.0), (2, 3.75)]
     assert history(client, tracked.run_id, "remote_cost") == [(1, 3.5), (2, 3.25)]

@@ -1,5 +1,7 @@
 """The history has no gaps; what is no next slot is refused and changes nothing."""
 
+import base64
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,10 @@ def make(*values: float, capacity: int = 30) -> History:
     for place, value in enumerate(values):
         history.take(place * SLOT, row(value), "interpolate", 3)
     return history
+
+
+def packed(*values: float) -> str:
+    return base64.b64encode(np.array(values, dtype="<f8").tobytes()).decode()
 
 
 def test_the_newest_slots_are_kept() -> None:
@@ -95,11 +101,14 @@ def test_it_goes_on_after_a_restart() -> None:
     "values",
     [
         {},
-        {"newest": 1, "values": [[1, 2, 3]]},
-        {"newest": 1, "values": [[-1, 2]]},
-        {"newest": 1, "values": []},
-        {"newest": None, "values": [[1, 2]]},
-        {"newest": "x", "values": [[1, 2]]},
+        {"newest": 1, "values": [[1, 2]]},
+        {"newest": 1, "values": "no base64"},
+        {"newest": 1, "values": packed(1, 2, 3)},
+        {"newest": 1, "values": packed(-1, 2)},
+        {"newest": 1, "values": packed(1, np.nan)},
+        {"newest": 1, "values": ""},
+        {"newest": None, "values": packed(1, 2)},
+        {"newest": "x", "values": packed(1, 2)},
     ],
 )
 def test_what_is_no_history_is_refused(values: dict) -> None:

@@ -1,15 +1,18 @@
 """Who may talk: loopback, or TLS with a certificate or a token; bad input costs nothing."""
 
+import contextlib
 import datetime
+import itertools
 import re
 import socket
 import subprocess
-import time
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -247,27 +250,111 @@ def test_the_cloud_names_what_is_wrong(field_: Any, tiny_bundle: Path) -> None:
     assert cloud.metrics()["ddnn_cloud_clients"] == 2
 
 
-def test_slow_senders_hold_up_nobody(field_: Any, tiny_bundle: Path, tiny_demand: Demand) -> None:
+class Stalling:
+    """A line that passes the first bytes of what a client sends, and then no more."""
+
+    def __init__(self, port: int, passed: int) -> None:
+        self._target, self._passed = ("127.0.0.1", port), passed
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._lines: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        for line in [self._listener, *self._lines]:
+            with contextlib.suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)
+            line.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(self._target)
+                self._lines += [near, far]
+                for source, sink, limit in ((near, far, self._passed), (far, near, 10**9)):
+                    threading.Thread(target=_pass, args=(source, sink, limit), daemon=True).start()
+
+
+def _pass(source: socket.socket, sink: socket.socket, limit: int) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data[:limit])
+            limit -= len(data[:limit])
+
+
+def connect(process: Any) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", process.port))
+
+
+def test_slow_senders_are_told_and_hold_up_nobody(
+    field_: Any, tiny_bundle: Path, tiny_demand: Demand
+) -> None:
+    """Half a handshake, half a message, 100 MB, more connections than are taken: all at once."""
     ModelStore(field_.root / "a-models").publish(tiny_bundle)
-    edge = field_.start(
-        "edge", "a", "edge.cloud=127.0.0.1:1", "edge.rule=edge", "link.connection_seconds=1"
-    )
-    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes.fromhex("000000040000000000")
-    lines = [socket.create_connection(("127.0.0.1", edge.port)) for _ in range(50)]
-    for line in lines:
-        line.sendall(preface[: len(preface) // 2])  # and never the rest
-    for i in range(5):
-        answer = edge.decide(int(tiny_demand.times[i]), tiny_demand.values[i])
-    assert answer.exit == Exit.EXIT_LOCAL
-    assert answer.milliseconds < 100
-    for line in lines:
-        line.close()
-    time.sleep(0.1)
+    sets = ("link.message_seconds=2", "link.max_connections=80", "link.max_calls=40")
+    edge = field_.start("edge", "a", "edge.cloud=127.0.0.1:1", "edge.rule=edge", *sets)
+    slots = iter(range(10_000))
+
+    def decide(count: int) -> list[float]:
+        spent = []
+        for slot in itertools.islice(slots, count):
+            start = int(tiny_demand.start + slot * tiny_demand.slot_seconds)
+            spent.append(edge.decide(start, tiny_demand.values[slot % 100]).milliseconds)
+        return spent
+
+    before = decide(40)
+    memory = resident_mb(edge, "VmHWM")
+
+    half = b"PRI * HTTP/2.0\r\n\r\n"
+    big = DemandVector(demand=[1.0] * 400_000)  # 3 MB, less than is taken
+    huge = DemandVector(demand=[1.0] * 13_000_000)  # 100 MB
+    own = [("grpc.use_local_subchannel_pool", 1)]  # a connection for each
+    with contextlib.ExitStack() as stack:
+
+        def send(port: int, message: DemandVector) -> Any:
+            line = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}", own))
+            return EdgeStub(line).Decide.future(message, timeout=30)
+
+        idle = [stack.enter_context(connect(edge)) for _ in range(40)]
+        for line in idle:
+            line.sendall(half)  # and never the rest
+        stalling = stack.enter_context(contextlib.closing(Stalling(edge.port, passed=20_000)))
+        slow = [send(stalling.port, big) for _ in range(20)]
+        large = [send(edge.port, huge)]
+        during = decide(40)
+        refused = [call.exception(30) for call in slow]
+        too_large = [call.exception(30) for call in large]
+        for line in idle:  # the edge itself has ended them: their handshake never came
+            line.settimeout(10)
+            with contextlib.suppress(ConnectionError):
+                while line.recv(4096):
+                    pass
+    grown = resident_mb(edge, "VmHWM") - memory
+
+    assert {error.code() for error in refused} == {Code.DEADLINE_EXCEEDED}
+    assert {error.details() for error in refused} == {
+        "the message did not come whole within 2 s (serve.link.message_seconds)"
+    }
+    assert {error.code() for error in too_large} == {Code.RESOURCE_EXHAUSTED}
+    assert grown < 30
+    assert np.median(during) < np.median(before) + 20  # on a busy machine
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(connect(edge)) for _ in range(120)]
+        assert len(decide(20)) == 20  # whoever is in stays in
+        closed = 0
+        for line in crowd:
+            line.settimeout(0.05)
+            with contextlib.suppress(TimeoutError):
+                while line.recv(4096):
+                    pass
+                closed += 1
+    assert closed >= 120 - 80
     assert edge.stop() == 0
 
 
-def resident_mb(process: Any) -> float:
+def resident_mb(process: Any, what: str = "VmRSS") -> float:
     text = Path(f"/proc/{process.popen.pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", text)
+    found = re.search(rf"{what}:\s+(\d+) kB", text)
     assert found is not None
     return int(found[1]) / 1024
