@@ -566,6 +566,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="write the JSON here alone, and no page")
     parser.add_argument("--again", action="store_true", help="forget the rows that are there")
     args = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the cluster is ended on the way out
     plan = Plan(
         args.squares,
         args.size,
