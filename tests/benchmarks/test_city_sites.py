@@ -101,6 +101,5 @@ def test_a_stopped_measurement_goes_on_and_another_plan_is_refused(tmp_path, mon
 
 def test_the_page_shows_what_was_measured():
     facts = ROOT / "metrics" / "city_sites.json"
-    if not facts.exists():
-        pytest.skip("not measured yet")
-    assert shown(city_sites.PAGE, "city_sites") == table(json.loads(facts.read_text()))
+    expected = table(json.loads(facts.read_text())) if facts.exists() else ""
+    assert shown(city_sites.PAGE, "city_sites") == expected

@@ -95,6 +95,6 @@ def test_the_parts_of_the_command_are_those_of_the_table(
     assert {"soak", "swap"} < set(PARTS)
 
 
-@pytest.mark.skipif(not METRICS.is_file(), reason="not measured yet on an idle machine")
 def test_page_and_metrics_agree() -> None:
-    assert shown(PAGE, "serving") == table(json.loads(METRICS.read_text()))
+    expected = table(json.loads(METRICS.read_text())) if METRICS.is_file() else ""
+    assert shown(PAGE, "serving") == expected

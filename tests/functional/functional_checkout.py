@@ -1,7 +1,9 @@
 """A checkout of its own for the real tools: copied code, tiny settings, its own git and DVC."""
 
 import os
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -24,6 +26,11 @@ TINY = {
     "offloader.mc_passes": [2],
     "evaluate.bootstrap.samples": 100,
 }
+
+
+def ran(said: str) -> list[str]:
+    """Name the stages that a command ran, in order, by what it printed."""
+    return re.findall(r"^(\w+): done in", said, re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,15 @@ class Checkout:
         said, _ = child.communicate(timeout=timeout)
         assert child.returncode == code, f"{command} gave {child.returncode}:\n{said}"
         return said
+
+    def nested_runs(self) -> list[tuple[str, str, str]]:
+        """Give name, status and parent's name of the nested runs, by MLflow's own tables."""
+        with sqlite3.connect(self.root / ".ddnn" / "mlflow" / "mlflow.db") as database:
+            return database.execute(
+                "select r.name, r.status, p.name from runs r"
+                " join tags t on t.run_uuid = r.run_uuid and t.key = 'mlflow.parentRunId'"
+                " join runs p on p.run_uuid = t.value where r.lifecycle_stage = 'active'"
+            ).fetchall()
 
     def set(self, values: dict[str, Any]) -> None:
         """Change settings in params.yaml."""

@@ -9,7 +9,7 @@ import sqlite3
 import numpy as np
 import pandas as pd
 import pytest
-from functional_checkout import make_checkout
+from functional_checkout import make_checkout, ran
 
 from ddnn.demand.city import make_city
 
@@ -37,19 +37,6 @@ def write_demand(checkout, hole):
     table.to_parquet(checkout.root / "holes.parquet")
 
 
-def ran(said):
-    return re.findall(r"^(\w+): done in", said, re.MULTILINE)
-
-
-def nested_runs(checkout):
-    with sqlite3.connect(checkout.root / ".ddnn" / "mlflow" / "mlflow.db") as database:
-        return database.execute(
-            "select r.name, r.status, p.name from runs r"
-            " join tags t on t.run_uuid = r.run_uuid and t.key = 'mlflow.parentRunId'"
-            " join runs p on p.run_uuid = t.value where r.lifecycle_stage = 'active'"
-        ).fetchall()
-
-
 def last_state(checkout):
     with sqlite3.connect(checkout.root / ".ddnn" / "prefect" / "prefect.db") as database:
         return database.execute(
@@ -69,7 +56,7 @@ def test_a_bad_site_is_named_and_stops_no_other(checkout):
     html = (checkout.root / "reports/city/holes/report.html").read_text()
     assert "1 of 3 sites failed" in html
     assert html.count("data:image/png;base64,") == 3
-    assert sorted(nested_runs(checkout)) == [
+    assert sorted(checkout.nested_runs()) == [
         ("site1", "FINISHED", "city holes"),
         ("site2", "FINISHED", "city holes"),
     ]
@@ -93,7 +80,7 @@ def test_a_second_run_does_nothing(checkout):
     assert ran(said) == []
     assert "report.html (unchanged)" in said
     assert report.stat().st_mtime_ns == before
-    assert len(nested_runs(checkout)) == 3
+    assert len(checkout.nested_runs()) == 3
 
 
 def test_mistakes_are_one_line(checkout):

@@ -10,7 +10,6 @@ import time
 import pytest
 from functional_checkout import make_checkout
 
-pytest.importorskip("prefect_dask")
 pytestmark = [pytest.mark.functional, pytest.mark.timeout(900)]
 
 SITES = 3

@@ -4,11 +4,9 @@ The tests of this module tell one story, in their order, in one checkout.
 """
 
 import json
-import re
-import sqlite3
 
 import pytest
-from functional_checkout import make_checkout
+from functional_checkout import make_checkout, ran
 
 pytestmark = [pytest.mark.functional, pytest.mark.timeout(600)]
 
@@ -49,20 +47,6 @@ def claims(checkout):
     return json.loads((checkout.root / "reports/paper/claims_city49.json").read_text())
 
 
-def ran(said):
-    return re.findall(r"^(\w+): done in", said, re.MULTILINE)
-
-
-def nested_runs(checkout):
-    """Name the runs that are nested in the experiment's, by MLflow's own tables."""
-    with sqlite3.connect(checkout.root / ".ddnn" / "mlflow" / "mlflow.db") as database:
-        return database.execute(
-            "select r.name, r.status, p.name from runs r"
-            " join tags t on t.run_uuid = r.run_uuid and t.key = 'mlflow.parentRunId'"
-            " join runs p on p.run_uuid = t.value where r.lifecycle_stage = 'active'"
-        ).fetchall()
-
-
 def test_a_piece_runs_its_setting_and_judges_what_it_can(checkout):
     said = checkout.run("ddnn", "paper", "--setting", "fig4b")
     assert ran(said).count("train") == 2
@@ -70,7 +54,7 @@ def test_a_piece_runs_its_setting_and_judges_what_it_can(checkout):
     assert sorted(by_id) == list(range(1, 25))
     assert by_id[1]["verdict"] == "cannot be judged"  # its setting did not run
     assert by_id[20]["verdict"] != "cannot be judged"
-    assert {name for name, _, _ in nested_runs(checkout)} == {
+    assert {name for name, _, _ in checkout.nested_runs()} == {
         name for name in RUNS if name.startswith("fig4b")
     }
 
@@ -80,7 +64,7 @@ def test_the_rest_runs_what_is_missing_and_joins_the_pieces(checkout):
     assert ran(said).count("train") == 2
     assert ran(said).count("snapshots") == 1
     assert len(claims(checkout)) == 24
-    nested = nested_runs(checkout)
+    nested = checkout.nested_runs()
     assert {name for name, _, _ in nested} == RUNS
     assert len(nested) == len(RUNS)
     assert {(status, parent) for _, status, parent in nested} == {("FINISHED", "paper city49")}
@@ -96,7 +80,7 @@ def test_a_second_run_does_nothing(checkout):
     assert ran(said) == []
     assert "(unchanged)" in said
     assert (checkout.root / "reports/paper/claims_city49.json").stat().st_mtime_ns == before
-    assert len(nested_runs(checkout)) == len(RUNS)
+    assert len(checkout.nested_runs()) == len(RUNS)
 
 
 def test_dvc_finds_what_the_flow_did(checkout):
