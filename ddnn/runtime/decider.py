@@ -66,6 +66,8 @@ class Decider:
         self._tracker: ThresholdTracker | None = None
         self._recent: deque[tuple[float, bool]] = deque()
         self._answer: Answer | None = None
+        self._unpriced: list[tuple[Answer, Doubles]] = []
+        """Answers with the demand that they met; priced once the next answer is given."""
         self.half: EdgeHalf | None = None
         """The model in use."""
 
@@ -137,7 +139,8 @@ class Decider:
                 say("history restarted", slot=start)
             self._metrics.filled.inc(taken.filled)
             self._metrics.newest.set(start)
-            self._judge(start, demand)
+            if self._answer is not None and self._answer.time == start:
+                self._unpriced.append((self._answer, demand))
         answer = await self._allocate(start + facts.slot_seconds, arrived)
         elapsed = asyncio.get_running_loop().time() - arrived
         self._answer = replace(answer, milliseconds=1000 * elapsed)
@@ -146,6 +149,7 @@ class Decider:
     def account(self, answer: Answer) -> None:
         """Tell metrics and log of an answer that :meth:`decide` gave; the caller has it by then."""
         metrics = self._metrics
+        self._price()
         metrics.decisions.labels(answer.exit).inc()
         metrics.seconds.labels(answer.exit).observe(answer.milliseconds / 1000)
         if answer.exit == "fallback":
@@ -271,16 +275,16 @@ class Decider:
         except NoAnswerError as failure:
             return y, "fallback", failure.reason
 
-    def _judge(self, start: int, demand: Doubles) -> None:
-        """Price the allocation that was made for this slot, now that its demand is known."""
-        answer, half = self._answer, self.half
-        if answer is None or half is None or answer.time != start:
-            return
-        facts = half.facts
-        y, d = facts.scale(np.asarray(answer.allocation)), facts.scale(demand)
-        self._metrics.cost.inc(float(facts.cost(y, d)))
-        self._metrics.judged.inc()
-        self._metrics.violations.inc(round(float(violation_rate(y, d)) * facts.vnfs))
+    def _price(self) -> None:
+        """Price the allocations whose demand is known by now."""
+        assert self.half is not None
+        facts = self.half.facts
+        for answer, met in self._unpriced:
+            y, d = facts.scale(np.asarray(answer.allocation)), facts.scale(met)
+            self._metrics.cost.inc(float(facts.cost(y, d)))
+            self._metrics.judged.inc()
+            self._metrics.violations.inc(round(float(violation_rate(y, d)) * facts.vnfs))
+        self._unpriced.clear()
 
     def _tell_drift(self) -> None:
         assert self.half is not None

@@ -26,7 +26,7 @@ from ddnn.runtime.served import CloudHalf, EdgeHalf, Facts
 from ddnn.runtime.served_pair import ServedPair, edge_client
 from ddnn.serve_settings import ServeSettings
 
-_REPEATS = 200
+_REPEATS = 100
 _CALLS = 100
 _PATIENCE_MS = 1000.0
 _PAUSE_SECONDS = (
@@ -137,14 +137,16 @@ def replay(
 def layer_times(
     bundle: Path, rule: str | None, l0: float | None, precision: str, rtt_ms: float
 ) -> LayerTimes:
-    """Measure one decision's parts here, in this process: medians, one thread."""
+    """Measure one decision's parts here, in this process: medians, one thread.
+
+    In the rhythm of the service, a pause before each decision: after it the caches have forgotten
+    the weights, which a part that runs over and over finds there.
+    """
     edge, cloud = EdgeHalf(bundle, rule, l0, precision), CloudHalf(bundle)
     window = np.full((1, edge.facts.N, edge.facts.vnfs), 0.5, dtype=np.float32)
     z = cloud.latent(window)
-    f0 = _median_ms(lambda: cloud.latent(window))
-    f1 = _median_ms(lambda: edge.local(z))
-    f2 = _median_ms(lambda: cloud.remote(z))
-    first = _median_ms(lambda: edge.first(window, 0))
+    first, f1 = _paced_ms(lambda: edge.first(window, 0), lambda: edge.local(z))
+    f0, f2 = _paced_ms(lambda: cloud.latent(window), lambda: cloud.remote(z))
     return LayerTimes(max(0.0, first - f0), Times(f0, f1, f2, rtt_ms))
 
 
@@ -176,7 +178,8 @@ def round_trip_ms(bundle: Path, settings: ServeSettings, port: int) -> float:
             await channel.close()
         return 1000 * float(np.median(spent))
 
-    return max(0.0, asyncio.run(ask()) - _median_ms(lambda: cloud.remote(z)))
+    (f2,) = _paced_ms(lambda: cloud.remote(z))
+    return max(0.0, asyncio.run(ask()) - f2)
 
 
 def table(results: Sequence[Replayed]) -> str:
@@ -243,15 +246,17 @@ def _cost(model: Bundle, amounts: NDArray[np.float64], demand: NDArray[np.float6
     return float(facts.cost(facts.scale(amounts), facts.scale(demand)).mean())
 
 
-def _median_ms(call: Callable[[], object]) -> float:
-    for _ in range(_REPEATS // 10):
-        call()
-    spent = []
+def _paced_ms(*parts: Callable[[], object]) -> list[float]:
+    """Give the median of each part, where they run one after the other with a pause before."""
+    spent: list[list[float]] = []
     for _ in range(_REPEATS):
-        began = time.perf_counter()
-        call()
-        spent.append(time.perf_counter() - began)
-    return 1000 * float(np.median(spent))
+        time.sleep(_PAUSE_SECONDS)
+        marks = [time.perf_counter()]
+        for part in parts:
+            part()
+            marks.append(time.perf_counter())
+        spent.append(list(np.diff(marks)))
+    return [1000 * float(each) for each in np.median(spent, axis=0)]
 
 
 @contextlib.contextmanager
