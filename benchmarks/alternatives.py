@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import page
-from ddnn.alternatives import NAMES, Past, Roster
+from ddnn.alternatives import Past
+from ddnn.alternatives.roster import NAMES, Roster
 from ddnn.cost import sla_cost
 from ddnn.demand import Demand, Scaling, load_matrix, split_by_days
 from ddnn.evaluation.bootstrap import Resampler

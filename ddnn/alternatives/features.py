@@ -100,32 +100,43 @@ class Features:
         # In units, for noise grows with demand: against the VNF's steps, and against its mean.
         units = np.maximum(last - self.zero, _SMALLEST)
         found["size"] = np.log(units / self.step)
-        found["share"] = np.log(units / np.maximum(self.level - self.zero, _SMALLEST))
+        found["share"] = np.log(units / self._units)
         found |= self._roughness(values, targets)
         found |= self._ago("day", self.clock.day, values, targets, last)
         if self.week:
             found |= self._ago("week", self.clock.week, values, targets, last)
             found["days_change"] = self._mean_change(values, targets)
         shared = [name for name in found if name.startswith(_SHARED)]
-        found |= {f"all_{name}": found[name].mean(axis=1, keepdims=True) for name in shared}
+        means = np.stack([found[name] for name in shared]).mean(axis=-1, keepdims=True)
+        found |= {f"all_{name}": mean for name, mean in zip(shared, means, strict=True)}
         found["hour"] = self.clock.hours(targets)[:, None]
         found["weekday"] = self.clock.weekdays(targets)[:, None].astype(np.float64)
-        found["log_step"] = np.log(self.step)
-        found["log_range"] = np.log(self.deviation / self.step)
+        found["log_step"], found["log_range"] = self._logs
         found["memory"] = self.memory
         return found
+
+    @cached_property
+    def _units(self) -> Floats:
+        """Mean demand (M,) above that of 0 units."""
+        return np.maximum(self.level - self.zero, _SMALLEST)
+
+    @cached_property
+    def _logs(self) -> tuple[Floats, Floats]:
+        """Log (M,) of the step, and of the deviation in steps."""
+        return np.log(self.step), np.log(self.deviation / self.step)
 
     def _roughness(self, values: NDArray[np.floating], targets: range) -> dict[str, Floats]:
         """Mean size of the last N - 1 changes, and of those of the last day."""
         first = max(targets.start - self.clock.day - 1, 0)
-        recent = np.abs(np.diff(values[first : targets.stop - 1], axis=0)) / self.step
-        sums = np.concatenate([np.zeros((1, self.step.size)), np.cumsum(recent, axis=0)])
+        recent = values[first : targets.stop - 1]
+        sums = np.zeros((len(recent), self.step.size))
+        np.cumsum(np.abs(recent[1:] - recent[:-1]), axis=0, out=sums[1:])
         until = np.arange(targets.start, targets.stop) - 1 - first  # changes known at the target
         found = {}
         for name, count in (("rough", max(self.N - 1, 1)), ("rough_day", self.clock.day)):
             since = np.maximum(until - count, 0)
             number = np.maximum(until - since, 1)[:, None]
-            found[name] = (sums[until] - sums[since]) / number
+            found[name] = (sums[until] - sums[since]) / (number * self.step)
         return found
 
     def _ago(
@@ -141,15 +152,14 @@ class Features:
 
     def _mean_change(self, values: NDArray[np.floating], targets: range) -> Floats:
         """Mean change into the same slot of the last seven days; NaN where none is known."""
-        total, count = np.zeros((2, len(targets), self.step.size))
-        for days in range(1, _DAYS + 1):
-            lag = days * self.clock.day
-            change = lagged(values, targets, lag) - lagged(values, targets, lag + 1)
-            there = np.isfinite(change)
-            total += np.where(there, change, 0.0)
-            count += there
-        mean = total / np.maximum(count, 1) / self.step
-        return np.where(count > 0, mean, np.nan)
+        ago = self.clock.day * np.arange(1, _DAYS + 1)
+        slots = np.arange(targets.start, targets.stop)[:, None] - ago
+        there = slots >= 1
+        after, before = (values[np.where(there, slots - k, 0)] for k in (0, 1))
+        changes = after - before  # (K, days, M), 0 where they are not known
+        count = there.sum(axis=1, dtype=np.float64)[:, None]
+        count[count == 0] = np.nan
+        return np.asarray(changes.sum(axis=1) / (count * self.step))
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values for a JSON file."""

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from ddnn.alternatives import Clock, Past, Roster
+from ddnn.alternatives import Clock, Past
+from ddnn.alternatives.roster import Roster
 
 DAY, VNFS, START = 24, 3, 1383260400  # hourly slots from 2013-11-01 00:00 in Rome on
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ddnn.alternatives import NAMES, Roster, from_json, to_json
+from ddnn.alternatives.roster import NAMES, Roster, from_json, to_json
 from ddnn.cost import sla_cost
 from ddnn.errors import ArtefactError
 
