@@ -1,5 +1,7 @@
-"""What an operator would use without a DDNN."""
+"""What an operator would use without a DDNN; ``roster``, which takes LightGBM, has all of it."""
 
+from ddnn.alternatives.clock import Clock
 from ddnn.alternatives.last_value import LastValueHeadroom
+from ddnn.alternatives.past import Alternative, Past
 
-__all__ = ["LastValueHeadroom"]
+__all__ = ["Alternative", "Clock", "LastValueHeadroom", "Past"]
