@@ -41,12 +41,12 @@ class LikelihoodParams:
     learning_rate: float = 2e-3
     """Of Adam."""
     batch: int = 64
-    weight_decay: float = 0.0
+    weight_decay: float = 3e-3
     averaging: float = 0.99
     """Decay per step of the running mean of the weights, which is what is judged and kept; 0: the
     weights themselves."""
     max_epochs: int = 60
-    patience: int = 10
+    patience: int = 6
     """Epochs without a higher validation likelihood."""
 
     def __post_init__(self) -> None:
@@ -237,8 +237,9 @@ class _Run:
         self.steps += 1
         share = 1 - min(self.params.averaging, self.steps / (self.steps + 9))
         with torch.no_grad():
-            steady, now = list(self.steady.parameters()), list(self.exits.parameters())
-            torch._foreach_lerp_(steady, now, share)
+            pairs = zip(self.steady.parameters(), self.exits.parameters(), strict=True)
+            for steady, now in pairs:
+                steady.lerp_(now, share)
 
     def _judge(self) -> tuple[float | None, float | None]:
         self.steady.eval()

@@ -152,7 +152,7 @@ class _Head(nn.Module):
         self.hidden = _cells(inputs, hidden, 1, grid)
         self.last = nn.Conv2d(hidden[-1] if hidden else inputs, 2, 1)
         nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        nn.init.constant_(self.last.get_parameter("bias"), 0.0)
         tail = torch.tensor(3.0 if preset.dof is None else preset.dof - 1).expm1().log()
         if preset.dof is None:
             self.tail = nn.Parameter(tail)

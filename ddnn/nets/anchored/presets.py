@@ -32,7 +32,7 @@ class AnchoredPreset:
     cloud_around: int = 6
     cloud_days: int = 1
     """Days of newest slots that the cloud sees."""
-    input_bound: float = 6.0
+    input_bound: float = 3.0
     """Inputs are cut here."""
     residual_bound: float = 12.0
     """How far from the last value a location can be."""
@@ -50,8 +50,7 @@ class AnchoredPreset:
 
 
 _PRESETS = {
-    preset.name: preset
-    for preset in (AnchoredPreset("anchored", (32, 32), (32,), 32, (64, 64), (64,)),)
+    preset.name: preset for preset in (AnchoredPreset("anchored", (32,), (32,), 16, (32,), (32,)),)
 }
 
 

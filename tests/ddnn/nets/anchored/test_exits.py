@@ -36,13 +36,13 @@ def test_any_number_of_vnfs_and_any_slots_work(vnfs: int, slot_seconds: int) -> 
             assert predicted.location.shape == predicted.spread.shape == (4, vnfs)
 
 
-def test_the_edge_has_about_20_000_parameters() -> None:
+def test_the_edge_has_less_than_20_000_parameters() -> None:
     clock = Clock(0, 600, "UTC")
     usual = SeriesStatistics.unit(49)
     exits = build_anchored(find_anchored("anchored"), Grid.in_order(49), 6, clock, usual, 0)
     parts = (exits.F0, exits.F1)
     count = sum(weights.numel() for part in parts for weights in part.parameters())
-    assert 15_000 < count < 25_000
+    assert count < 20_000
 
 
 def test_untrained_exits_predict_the_last_value_and_the_usual_step(
