@@ -1,7 +1,6 @@
 """What an operator would use without a DDNN; ``roster``, which takes LightGBM, has all of it."""
 
-from ddnn.alternatives.clock import Clock
 from ddnn.alternatives.last_value import LastValueHeadroom
 from ddnn.alternatives.past import Alternative, Past
 
-__all__ = ["Alternative", "Clock", "LastValueHeadroom", "Past"]
+__all__ = ["Alternative", "LastValueHeadroom", "Past"]

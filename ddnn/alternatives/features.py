@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.alternatives.clock import Clock
 from ddnn.alternatives.past import Floats, Past, known, lagged
+from ddnn.context import Clock
 from ddnn.errors import ArtefactError
 
 _DAYS = 7
@@ -102,9 +102,9 @@ class Features:
         found["size"] = np.log(units / self.step)
         found["share"] = np.log(units / self._units)
         found |= self._roughness(values, targets)
-        found |= self._ago("day", self.clock.day, values, targets, last)
+        found |= self._ago("day", self.clock.slots_in(1), values, targets, last)
         if self.week:
-            found |= self._ago("week", self.clock.week, values, targets, last)
+            found |= self._ago("week", self.clock.slots_in(7), values, targets, last)
             found["days_change"] = self._mean_change(values, targets)
         shared = [name for name in found if name.startswith(_SHARED)]
         means = np.stack([found[name] for name in shared]).mean(axis=-1, keepdims=True)
@@ -127,13 +127,13 @@ class Features:
 
     def _roughness(self, values: NDArray[np.floating], targets: range) -> dict[str, Floats]:
         """Mean size of the last N - 1 changes, and of those of the last day."""
-        first = max(targets.start - self.clock.day - 1, 0)
+        first = max(targets.start - self.clock.slots_in(1) - 1, 0)
         recent = values[first : targets.stop - 1]
         sums = np.zeros((len(recent), self.step.size))
         np.cumsum(np.abs(recent[1:] - recent[:-1]), axis=0, out=sums[1:])
         until = np.arange(targets.start, targets.stop) - 1 - first  # changes known at the target
         found = {}
-        for name, count in (("rough", max(self.N - 1, 1)), ("rough_day", self.clock.day)):
+        for name, count in (("rough", max(self.N - 1, 1)), ("rough_day", self.clock.slots_in(1))):
             since = np.maximum(until - count, 0)
             number = np.maximum(until - since, 1)[:, None]
             found[name] = (sums[until] - sums[since]) / (number * self.step)
@@ -152,7 +152,7 @@ class Features:
 
     def _mean_change(self, values: NDArray[np.floating], targets: range) -> Floats:
         """Mean change into the same slot of the last seven days; NaN where none is known."""
-        ago = self.clock.day * np.arange(1, _DAYS + 1)
+        ago = self.clock.slots_in(1) * np.arange(1, _DAYS + 1)
         slots = np.arange(targets.start, targets.stop)[:, None] - ago
         there = slots >= 1
         after, before = (values[np.where(there, slots - k, 0)] for k in (0, 1))

@@ -7,7 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.alternatives.clock import Clock
+from ddnn.context import Clock
 from ddnn.demand import Demand, Scaling, Split
 
 Floats = NDArray[np.float64]

@@ -10,8 +10,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.alternatives.clock import Clock
 from ddnn.alternatives.past import Floats
+from ddnn.context import Clock
 from ddnn.decision import Predicted
 
 FOLDS = 5

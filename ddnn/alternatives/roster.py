@@ -105,8 +105,8 @@ _PREDICTORS: dict[str, Callable[[Roster], Predictor]] = {
 
 _FACTORIES: dict[str, Callable[[Roster, AllocationCost], Alternative]] = {
     "last_value_headroom": _slot(lambda past: 1),
-    "same_slot_day": _slot(lambda past: past.clock.day),
-    "same_slot_week": _slot(lambda past: past.clock.week),
+    "same_slot_day": _slot(lambda past: past.clock.slots_in(1)),
+    "same_slot_week": _slot(lambda past: past.clock.slots_in(7)),
     "autoscaler": lambda roster, cost: Autoscaler.fit(roster.past, cost),
     "ridge_constant": _learned(ConstantMultiple, "ridge"),
     "ridge_decision": _learned(Decided, "ridge"),

@@ -19,7 +19,7 @@ class SlotHeadroom:
     """Allocate what each VNF's demand was ``lag`` slots before, plus its headroom."""
 
     lag: int
-    """1: the last value; ``clock.day``, ``clock.week``: the same slot a day or a week ago."""
+    """1: the last value; ``clock.slots_in(1)`` or ``(7)``: the same slot a day or a week ago."""
     headroom: Floats
     """(M,), scaled."""
 

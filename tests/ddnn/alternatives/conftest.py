@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ddnn.alternatives import Clock, Past
+from ddnn.alternatives import Past
 from ddnn.alternatives.roster import Roster
+from ddnn.context import Clock
 
 DAY, VNFS, START = 24, 3, 1383260400  # hourly slots from 2013-11-01 00:00 in Rome on
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ddnn.alternatives import Clock
 from ddnn.alternatives.features import Features
+from ddnn.context import Clock
 from ddnn.errors import ArtefactError
 
 

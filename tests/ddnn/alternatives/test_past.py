@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from ddnn.alternatives import Clock, Past
+from ddnn.alternatives import Past
 from ddnn.alternatives.past import known, lagged
+from ddnn.context import Clock
 from ddnn.demand import Scaling, split_by_days
 
 SERIES = np.arange(10.0)[:, None] * [1, 10]
