@@ -42,7 +42,8 @@ class EdgeSettings(_Checked):
     precision: Literal["fp32", "int8"]
     """Of the weights in the wide layers at the edge."""
     deadline_ms: float
-    """From a demand's arrival until the edge stops waiting for the cloud."""
+    """From a demand's arrival until its caller is to have an answer: nine tenths of it for the
+    cloud, the rest for the answer's way."""
     threshold: Literal["fixed", "tracked"]
     """The calibrated threshold, or one that follows the scores to keep L0."""
     tracker_days: float

@@ -24,6 +24,7 @@ Doubles = NDArray[np.float64]
 
 _DAY_SECONDS = 86_400
 _FEW = 20  # scores, below which no drift is told
+_WAY_OUT = 0.1  # of the deadline: the caller is to have its answer by then, not the edge
 _TURNS = 4  # of the event loop: a future's result passes through three before its waiter has acted
 
 
@@ -256,7 +257,7 @@ class Decider:
         self, half: EdgeHalf, slot: int, window: Floats, first: First, arrived: float
     ) -> tuple[Floats, str, str]:
         loop = asyncio.get_running_loop()
-        deadline = arrived + self._settings.deadline_ms / 1000
+        deadline = arrived + (1 - _WAY_OUT) * self._settings.deadline_ms / 1000
         if loop.time() >= deadline:  # it has queued behind another decision for too long
             return _local(half, first), "fallback", "late"
         call = asyncio.ensure_future(
