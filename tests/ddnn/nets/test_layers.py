@@ -18,17 +18,23 @@ def test_gradients_in_bf16_are_those_of_torch(shape: tuple[int, ...], kernel: in
     theirs.load_state_dict(ours.state_dict())
     x, target = torch.randn(shape), torch.randn(shape[0], 3, *shape[2:])
     gradients = []
-    for layer, low in ((ours, True), (theirs, False)):
+    for layer, low in ((ours, True), (theirs, True), (theirs, False)):
+        layer.zero_grad()
         values = x.clone().requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=low):
             y = layer(values)
         assert y.dtype == (torch.bfloat16 if low else torch.float32)
         (y.float() * target).sum().backward()
         gradients.append([values.grad, layer.weight.grad, layer.bias.grad])
-    for got, exact in zip(*gradients, strict=True):
+    for got, like, exact in zip(*gradients, strict=True):
         assert got.dtype == torch.float32
-        # bf16 keeps 8 bits: an error of some 2 ** -8 of the gradients' size.
-        assert (got - exact).norm() / exact.norm() < 0.01
+        # bf16 keeps 8 bits: an error of some 2 ** -8 of the gradients' size. Where the CPU has no
+        # bf16, torch emulates it and rounds more often: there, no more than torch's own error.
+        assert _error(got, exact) < max(0.01, 1.01 * _error(like, exact))
+
+
+def _error(got: torch.Tensor, exact: torch.Tensor) -> float:
+    return float((got - exact).norm() / exact.norm())
 
 
 def test_convolution_in_float32_is_that_of_torch_to_the_bit() -> None:
