@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from ddnn.demand import Demand
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from tasks.stage import Stage
 
 MakeDemand = Callable[..., Demand]
+
+# The gate tries the same examples each time; `--hypothesis-profile default` looks for new ones.
+settings.register_profile("gate", derandomize=True)
+settings.load_profile("gate")
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddnn.context import Clock
-from ddnn.demand import Demand, Scaling, Split
+
+if TYPE_CHECKING:  # what a headroom needs at run time is numpy
+    from ddnn.demand import Demand, Scaling, Split
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +50,7 @@ class Past:
         object.__setattr__(self, "values", values)
 
     @classmethod
-    def of(cls, demand: Demand, split: Split, scaling: Scaling, N: int) -> Self:
+    def of(cls, demand: "Demand", split: "Split", scaling: "Scaling", N: int) -> Self:
         """Take the days of a split, scaled as the networks' are."""
         return cls(
             values=scaling.scale(demand.values),

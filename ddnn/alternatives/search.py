@@ -41,23 +41,46 @@ def best_constant(met: Floats, cost_at: Callable[[Floats], Floats]) -> Floats:
     """
     if len(met) == 0:
         raise ValueError("a constant needs demand that it can be fitted on")
-    ordered, columns = np.sort(met, axis=0), np.arange(met.shape[1])
-    low, high = np.zeros_like(columns), np.full_like(columns, len(met) - 1)
+    ordered = np.sort(met + _MARGIN, axis=0)
+    chosen = _best_met(ordered, cost_at)
+    # The best may lie between two that are met; many may be met by one and the same constant.
+    low, high = _neighbours(ordered, chosen)
     for _ in range(2):
-        places = np.linspace(low, high, _CANDIDATES).round().astype(np.int64)
-        candidates = ordered[places, columns] + _MARGIN
-        best = _cheapest(candidates, cost_at)
-        low = places[np.maximum(best - 1, 0), columns]
-        high = places[np.minimum(best + 1, _CANDIDATES - 1), columns]
-    place, chosen = places[best, columns], candidates[best, columns]
-    below = ordered[np.maximum(place - 1, 0), columns]
-    above = ordered[np.minimum(place + 1, len(met) - 1), columns]
-    # The chosen one comes first, and so stays where none between is cheaper.
-    candidates = np.vstack([chosen, np.linspace(below, above, _CANDIDATES) + _MARGIN])
-    return np.asarray(candidates[_cheapest(candidates, cost_at), columns])
+        # The chosen one comes first, and so stays where none between is cheaper.
+        candidates = np.vstack([chosen, np.linspace(low, high, _CANDIDATES)])
+        chosen = _cheapest(candidates, cost_at)[1]
+        step = (high - low) / (_CANDIDATES - 1)
+        low, high = chosen - step, chosen + step
+    return chosen
 
 
-def _cheapest(candidates: Floats, cost_at: Callable[[Floats], Floats]) -> NDArray[np.int64]:
-    """Index (P,) of the cheapest of the candidates (C, P), the first where some are equal."""
+def _best_met(ordered: Floats, cost_at: Callable[[Floats], Floats]) -> Floats:
+    """Cheapest (P,) of ordered (n, P): its quantiles, then all about the best of them."""
+    columns = np.arange(ordered.shape[1])
+    places = np.linspace(0 * columns, 0 * columns + len(ordered) - 1, _CANDIDATES).round()
+    for _ in range(2):
+        at = places.astype(np.int64)
+        best, chosen = _cheapest(ordered[at, columns], cost_at)
+        low = at[np.maximum(best - 1, 0), columns]
+        high = at[np.minimum(best + 1, _CANDIDATES - 1), columns]
+        places = np.linspace(low, high, _CANDIDATES).round()
+    return chosen
+
+
+def _neighbours(ordered: Floats, chosen: Floats) -> tuple[Floats, Floats]:
+    """The next smaller and the next larger (P,) of ordered (n, P); the chosen ones at the ends.
+
+    What differs by rounding alone is no neighbour.
+    """
+    below = np.where(ordered < chosen - _MARGIN / 2, ordered, -np.inf).max(axis=0)
+    above = np.where(ordered > chosen + _MARGIN / 2, ordered, np.inf).min(axis=0)
+    return np.where(np.isinf(below), chosen, below), np.where(np.isinf(above), chosen, above)
+
+
+def _cheapest(
+    candidates: Floats, cost_at: Callable[[Floats], Floats]
+) -> tuple[NDArray[np.int64], Floats]:
+    """Index and value (P,) of the cheapest of the candidates (C, P), the first of equal ones."""
     costs = np.stack([cost_at(constants) for constants in candidates])
-    return np.asarray(costs.argmin(axis=0))
+    best = np.asarray(costs.argmin(axis=0))
+    return best, np.asarray(candidates[best, np.arange(candidates.shape[1])])
