@@ -91,9 +91,10 @@ class ExpectedBenefit:
         """
         told = self.student.predict(known)
         if isinstance(told, Predicted):  # (Q, K, M): each as likely as the others
-            local = self.rule.expected_cost(known.local, told)
-            remote = self.rule.expected_cost(self.rule.allocate(told), told)
-            return np.asarray((local - remote).mean(axis=0).sum(axis=-1))
+            given = np.broadcast_to(known.local, told.location.shape)
+            both = np.stack([given, self.rule.allocate(told)])
+            local, remote = self.rule.expected_cost(both, told).mean(axis=1)
+            return np.asarray((local - remote).sum(axis=-1))
         local, remote = self.rule.expected_cost(np.stack([known.local, told]), known.predicted)
         return np.asarray((local - remote).sum(axis=-1))
 

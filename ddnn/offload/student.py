@@ -15,7 +15,7 @@ from ddnn.offload.signals import signals, step_from_json, usual_step
 
 _PENALTY = 10.0
 
-_NODES = 5
+_NODES = 3
 """Equally likely errors of the student that an expectation is taken over."""
 
 _BOUND = 4.0
