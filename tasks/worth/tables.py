@@ -73,16 +73,16 @@ def systems_table(measured: Measured) -> str:
 def cloud_table(rows: Sequence[CloudWorth]) -> str:
     """Lay out what the cloud is worth."""
     lines = [
-        "| setting | c_u | saved a decision, all offloaded | of the local cost | saved per offloaded "
-        "decision | per KiB sent | the cloud |",
+        "| setting | c_u | saved a decision, all offloaded | of the local cost | saved per "
+        "offloaded decision | per KiB sent | the cloud |",
         "|---|--:|---|---|---|--:|---|",
     ]
     for row in rows:
         each = "" if row.per_offloaded is None else _told(row.per_offloaded, 4)
         kilobyte = "" if row.per_kilobyte is None else f"{row.per_kilobyte:.4f}"
         lines.append(
-            f"| {row.setting} | {row.c_u:g} | {_told(row.saved, 4)} | {_percent(row.share)} | {each} "
-            f"| {kilobyte} | {_WORTH[row.worth]} |"
+            f"| {row.setting} | {row.c_u:g} | {_told(row.saved, 4)} | {_percent(row.share)} "
+            f"| {each} | {kilobyte} | {_WORTH[row.worth]} |"
         )
     return "\n".join(lines)
 

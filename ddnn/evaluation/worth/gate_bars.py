@@ -1,4 +1,4 @@
-"""The bars on gates: the share that was asked for, what the ranking captures, what fitting takes."""
+"""The bars on gates: the share that is reached, what the ranking captures, what fitting takes."""
 
 from collections.abc import Iterable
 
