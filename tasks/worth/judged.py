@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from ddnn.context import Clock
 from ddnn.cost import AllocationCost, sla_cost
@@ -51,8 +52,19 @@ def frozen(validation: Floats, test: Floats, l0: float) -> NDArray[np.bool_]:
 def with_margin(
     validation: Floats, test: Floats, l0: float, worth: WorthParams, slots_per_day: float
 ) -> NDArray[np.bool_]:
-    """Decide (K,) by a frozen threshold whose margin makes L >= l0 with a stated probability."""
-    raise NotImplementedError
+    """Decide (K,) by a frozen threshold whose margin makes L >= l0 with a stated probability.
+
+    The share of a day varies, and both the validation and the test days are a few of them: the
+    margin is Student's t for the difference of their means, from the validation days' own spread.
+    """
+    local = decide(validation, order_statistic(validation, l0)).astype(np.float64)
+    days = np.array_split(local, max(1, round(len(local) / slots_per_day)))
+    if len(days) < 2:
+        return frozen(validation, test, l0)
+    spread = float(np.std([day.mean() for day in days], ddof=1))
+    both = 1 / len(days) + slots_per_day / len(test)
+    t = float(stats.t.ppf(worth.whole.confidence, len(days) - 1))
+    return frozen(validation, test, min(1.0, l0 + max(0.0, t) * spread * both**0.5))
 
 
 def tracked(
