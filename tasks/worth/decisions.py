@@ -19,12 +19,11 @@ from ddnn.nets.anchored import Allocator, AnchoredExits, load_anchored, predict
 from ddnn.offload.expected_benefit import ExpectedBenefit
 from ddnn.offload.known import Floats, Known
 from ddnn.offload.regressed_benefit import RegressedBenefit
-from ddnn.params import WorthParams
 from tasks.prepared import Prepared, prepare
 from tasks.stage import Stage
-from tasks.worth import judged
 from tasks.worth.anchored import context
 from tasks.worth.judged import cost_name, cost_of_served, costs_at, demand_on, window_facts, write
+from tasks.worth.thresholds import ways
 
 FLOAT_BYTES = 4
 
@@ -77,32 +76,6 @@ def run(stage: Stage) -> None:
         "fit_seconds": gates.seconds,
     }
     write(stage, arrays, window_facts(prepared) | facts)
-
-
-def ways(
-    rule: str, price: str, scores: tuple[Floats, Floats], worth: WorthParams, per_day: float
-) -> dict[str, NDArray[np.bool_]]:
-    """Decide on the test days in each way to set the threshold, for each L0.
-
-    Args:
-        rule: Name of the rule.
-        price: What follows it in the arrays' names.
-        scores: Of the days that the threshold is set on, and of the test days.
-        worth: L0s, margin, tracker.
-        per_day: Slots of a day.
-    """
-    before, test = scores
-    found = {}
-    for l0 in worth.l0:
-        each = {
-            "frozen": judged.frozen(before, test, l0),
-            "margin": judged.with_margin(before, test, l0, worth, per_day),
-            "tracked": judged.tracked(before, test, l0, worth, per_day),
-        }
-        found |= {
-            judged.decision_name(f"{rule}_{way}_{price}", l0): local for way, local in each.items()
-        }
-    return found
 
 
 class _Gates:

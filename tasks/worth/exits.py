@@ -4,12 +4,13 @@ Leaves the costs ``paper_local``, ``paper_remote`` and ``deepcog``, each ``@c_u=
 """
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
-from ddnn.nets import load_exits
+from ddnn.nets import Exits, load_exits
 from ddnn.offload.samples import gather
 from tasks.prepared import prepare
 from tasks.stage import Stage
-from tasks.systems import _remote_only
 from tasks.worth.judged import cost_name, cost_of_served, window_facts, write
 
 
@@ -32,3 +33,13 @@ def run(stage: Stage) -> None:
         for name, y in served.items()
     }
     write(stage, arrays, window_facts(prepared))
+
+
+def _remote_only(exits: Exits, D: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Allocate y (K, M) with the remote exit alone."""
+    with torch.inference_mode():
+        parts = [
+            exits.remote(exits.latent(torch.from_numpy(np.array(D[start : start + 256]))))
+            for start in range(0, len(D), 256)
+        ]
+    return np.asarray(torch.cat(parts).numpy())

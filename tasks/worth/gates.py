@@ -28,8 +28,8 @@ from tasks.label import _table
 from tasks.offloader import _train_gates
 from tasks.prepared import Prepared, prepare
 from tasks.stage import Stage
-from tasks.worth.decisions import ways
 from tasks.worth.judged import clock_of, cost_name, cost_of_served, window_facts, write
+from tasks.worth.thresholds import ways
 
 T = TypeVar("T")
 Scores = dict[str, tuple[Floats, Floats]]

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tasks.worth.judged import cost_of_served, frozen, tracked, with_margin
+from tasks.worth.judged import cost_of_served
+from tasks.worth.thresholds import frozen, tracked, with_margin
 
 PER_DAY = 24
 
