@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from ddnn.evaluation.bootstrap import Interval
@@ -62,10 +63,7 @@ def systems_table(measured: Measured) -> str:
     for name, (kind, system) in systems.items():
         costs = [measured.costs(kind, system, c_u) for c_u in prices]
         lines.append(f"| {name} | {' | '.join(_mean(measured, each) for each in costs)} |")
-    whole = [
-        measured.each("anchored", c_u, lambda result, c=c_u: whole_cost(measured, result, c))
-        for c_u in prices
-    ]
+    whole = [measured.each("anchored", c_u, partial(whole_cost, measured, c_u)) for c_u in prices]
     lines.append(f"| whole system | {' | '.join(_mean(measured, each) for each in whole)} |")
     return "\n".join(lines)
 

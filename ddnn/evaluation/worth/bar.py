@@ -46,11 +46,11 @@ class Bar:
         also: bool = True,
     ) -> Self:
         """Take the numbers from an interval."""
-        finite = [
-            value if value is not None and isfinite(value) else None
-            for value in (interval.value, interval.low, interval.high)
-        ]
-        return cls(bar, demand, c_u, *finite, target, sense, coverage, also)
+        value, low, high = (
+            each if each is not None and isfinite(each) else None
+            for each in (interval.value, interval.low, interval.high)
+        )
+        return cls(bar, demand, c_u, value, low, high, target, sense, coverage, also)
 
     @classmethod
     def missing(

@@ -83,7 +83,7 @@ def _anchored(
         return None
     # Per slot: what is saved by those that are offloaded, and how many are.
     offloaded = measured.each(
-        kind, c_u, lambda r: (~whole_local(measured, r, c_u)).astype(np.float64), variation
+        kind, c_u, lambda r: (~whole_local(measured, c_u, r)).astype(np.float64), variation
     )
     saved = {key: offloaded[key] * (local[key] - remote[key]) for key in offloaded}
     pool, per_offloaded = measured.pool(saved, offloaded), None

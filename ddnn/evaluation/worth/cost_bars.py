@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,15 +98,9 @@ def _whole_bars(measured: Measured) -> list[Bar]:
     """The deployed system against the cheaper of the paper's two, and the share it keeps local."""
     l0, prices = measured.worth.whole.l0, measured.worth.c_u
     whole = {
-        c_u: measured.each("anchored", c_u, lambda r, c=c_u: whole_cost(measured, r, c))
-        for c_u in prices
+        c_u: measured.each("anchored", c_u, partial(whole_cost, measured, c_u)) for c_u in prices
     }
-    shares = {
-        c_u: measured.each(
-            "anchored", c_u, lambda r, c=c_u: whole_local(measured, r, c).astype(np.float64)
-        )
-        for c_u in prices
-    }
+    shares = {c_u: measured.each("anchored", c_u, partial(_share, measured, c_u)) for c_u in prices}
     bars, enough = [], {}
     for c_u in prices:
         title, pool = (
@@ -127,15 +122,19 @@ def _whole_bars(measured: Measured) -> list[Bar]:
     ]
 
 
-def whole_local(measured: Measured, result: Result, c_u: float) -> NDArray[np.bool_]:
+def whole_local(measured: Measured, c_u: float, result: Result) -> NDArray[np.bool_]:
     """Decisions (K,) of the deployed gate: its threshold has a margin."""
     whole = measured.worth.whole
     return result.local(rule_name(whole.rule, "margin", c_u), whole.l0)
 
 
-def whole_cost(measured: Measured, result: Result, c_u: float) -> Array:
+def whole_cost(measured: Measured, c_u: float, result: Result) -> Array:
     """Cost (K,) of the deployed system."""
-    return mixed(result, c_u, whole_local(measured, result, c_u))
+    return mixed(result, c_u, whole_local(measured, c_u, result))
+
+
+def _share(measured: Measured, c_u: float, result: Result) -> Array:
+    return whole_local(measured, c_u, result).astype(np.float64)
 
 
 def cheaper_paper(measured: Measured, c_u: float) -> Costs:
