@@ -72,10 +72,11 @@ class Result:
             ArtefactError: The file is missing or damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            content = io.BytesIO(path.read_bytes())
+            with np.load(content, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             facts = json.loads(arrays.pop(_FACTS).tobytes())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ArtefactError(
                 f"{path}: not a piece's result ({error}); delete it and run `make worth` again"
             ) from error

