@@ -114,7 +114,9 @@ class _Gates:
         if self.expected is None:
             started = time.perf_counter()
             remote, shapes = self.days["train"].remote, self.allocator
-            self.expected = ExpectedBenefit.fit(train, remote, shapes.local, cost, shapes.remote)
+            self.expected = ExpectedBenefit.fit(
+                train, remote, shapes.local, cost, remote_shape=shapes.remote
+            )
             self.seconds = time.perf_counter() - started
         return self.expected.priced(cost)
 
