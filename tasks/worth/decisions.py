@@ -114,9 +114,7 @@ class _Gates:
         if self.expected is None:
             started = time.perf_counter()
             remote, shapes = self.days["train"].remote, self.allocator
-            self.expected = ExpectedBenefit.fit(
-                train, remote, shapes.local, cost, remote_shape=shapes.remote
-            )
+            self.expected = ExpectedBenefit.fit(train, remote, shapes.remote, cost)
             self.seconds = time.perf_counter() - started
         return self.expected.priced(cost)
 
