@@ -355,8 +355,9 @@ class WholeParams(_Group):
 class TrackerParams(_Group):
     """The threshold that follows a gate's scores."""
 
-    memory_days: Annotated[int, Field(ge=1)]
-    horizon_days: Annotated[int, Field(ge=1)]
+    memory_days: Positive
+    horizon_days: Positive
+    """Within which a shortfall is made up."""
 
 
 class AnchoredParams(_Group):

@@ -73,6 +73,7 @@ def publish(judged: Judged, metrics: Path = METRICS, page: Path = PAGE) -> None:
     _write(metrics / f"worth_cloud_{judged.demand}.json", [c.to_json() for c in judged.cloud])
     tables.show(page, f"{judged.demand} bars", tables.bars_table(judged.bars))
     tables.show(page, f"{judged.demand} systems", tables.systems_table(judged.measured))
+    tables.show(page, f"{judged.demand} windows", tables.windows_table(judged.measured))
     tables.show(page, f"{judged.demand} cloud", tables.cloud_table(judged.cloud))
     tables.show(page, f"{judged.demand} missing", tables.missing_text(judged.missing, judged.stale))
 

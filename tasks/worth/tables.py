@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from ddnn.evaluation.bootstrap import Interval
 from ddnn.evaluation.worth.bar import Bar
 from ddnn.evaluation.worth.cloud import CloudWorth
@@ -68,6 +70,22 @@ def systems_table(measured: Measured) -> str:
     return "\n".join(lines)
 
 
+def windows_table(measured: Measured) -> str:
+    """Lay out the ratios of each window, geometric means over the prices: a training day's worth."""
+    lines = [
+        "| days behind the window | training slots | local / best | remote / best | local / plain |",
+        "|--:|--:|--:|--:|--:|",
+    ]
+    for window in measured.worth.windows:
+        there = [each for each in measured.of("alternatives") if each.window == window]
+        if not there:
+            continue
+        pairs = (("local", "best"), ("remote", "best"), ("local", "plain"))
+        ratios = " | ".join(_window_ratio(measured, window, *pair) for pair in pairs)
+        lines.append(f"| {window} | {there[0].result.facts['training_slots']} | {ratios} |")
+    return "\n".join(lines)
+
+
 def cloud_table(rows: Sequence[CloudWorth]) -> str:
     """Lay out what the cloud is worth."""
     lines = [
@@ -110,6 +128,18 @@ def show(page: Path, name: str, table: str) -> None:
 def _mean(measured: Measured, costs: Costs) -> str:
     pool = measured.pool(costs)
     return "" if pool is None else f"{pool.mean(costs)[0]:.3f}"
+
+
+def _window_ratio(measured: Measured, window: int, exit_: str, boosting: str) -> str:
+    logs = []
+    for c_u in measured.worth.c_u:
+        exits = measured.costs("anchored", exit_, c_u)
+        means = [costs.mean() for (at, _), costs in exits.items() if at == window]
+        reference = measured.costs("alternatives", f"boosting_{boosting}", c_u)[window, None]
+        if not means:
+            return ""
+        logs.append(np.log(np.mean(means) / reference.mean()))
+    return f"{np.exp(np.mean(logs)):.3f}"
 
 
 def _system(name: str) -> str:
