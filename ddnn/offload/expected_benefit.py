@@ -12,7 +12,12 @@ from ddnn.cost import AllocationCost
 from ddnn.decision import DecisionRule, Predicted, ResidualShape
 from ddnn.errors import ArtefactError
 from ddnn.offload.known import Floats, Known
-from ddnn.offload.student import Student
+from ddnn.offload.student import AllocationStudent, DistributionStudent
+
+_STUDENTS: dict[str, type[AllocationStudent] | type[DistributionStudent]] = {
+    "allocations": AllocationStudent,
+    "distributions": DistributionStudent,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +35,7 @@ class ExpectedBenefit:
     the remote exit may say, the student's errors included.
     """
 
-    student: Student
+    student: AllocationStudent | DistributionStudent
     """Of the remote exit."""
     shape: ResidualShape
     """Of what the expectation is taken under: the edge's predictions, or the remote exit's where
@@ -62,7 +67,9 @@ class ExpectedBenefit:
         Raises:
             ValueError: There are no decisions, or the arrays do not fit one another.
         """
-        return cls(Student.fit(known, remote), shape, cost)
+        if isinstance(remote, Predicted):
+            return cls(DistributionStudent.fit(known, remote), shape, cost)
+        return cls(AllocationStudent.fit(known, np.asarray(remote)), shape, cost)
 
     def priced(self, cost: AllocationCost) -> Self:
         """Give the same gate under another cost; nothing is fitted again.
@@ -82,21 +89,18 @@ class ExpectedBenefit:
         Raises:
             ValueError: The decisions are of other VNFs or another N than those of the fit.
         """
-        if self.student.distributions:
-            return self._of_distributions(known)
-        both = np.stack([known.local, self.student.allocations(known)])
-        local, remote = self.rule.expected_cost(both, known.predicted)
+        told = self.student.predict(known)
+        if isinstance(told, Predicted):  # (Q, K, M): each as likely as the others
+            local = self.rule.expected_cost(known.local, told)
+            remote = self.rule.expected_cost(self.rule.allocate(told), told)
+            return np.asarray((local - remote).mean(axis=0).sum(axis=-1))
+        local, remote = self.rule.expected_cost(np.stack([known.local, told]), known.predicted)
         return np.asarray((local - remote).sum(axis=-1))
-
-    def _of_distributions(self, known: Known) -> Floats:
-        told = self.student.distribution(known)  # (Q, K, M): each as likely as the others
-        local = self.rule.expected_cost(known.local, told)
-        remote = self.rule.expected_cost(self.rule.allocate(told), told)
-        return np.asarray((local - remote).mean(axis=0).sum(axis=-1))
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values for a JSON file; the cost is not in it."""
-        return {"student": self.student.to_json(), "shape": self.shape.to_json()}
+        kind = next(name for name, each in _STUDENTS.items() if isinstance(self.student, each))
+        return {"remote": kind, "student": self.student.to_json(), "shape": self.shape.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], cost: AllocationCost) -> Self:
@@ -106,10 +110,10 @@ class ExpectedBenefit:
             ArtefactError: The values are not those of such a gate.
         """
         try:
-            student, shape = values["student"], values["shape"]
-        except (KeyError, TypeError) as error:
+            kind, student, shape = _STUDENTS[values["remote"]], values["student"], values["shape"]
+            found = cls(kind.from_json(student), ResidualShape.from_json(shape), cost)
+        except (KeyError, TypeError, AttributeError) as error:
             raise ArtefactError(f"not a gate by expected benefit ({error!r}); fit again") from error
-        found = cls(Student.from_json(student), ResidualShape.from_json(shape), cost)
         if found.shape.spread_cap.size != found.student.step.size:
             raise ArtefactError(
                 "not a gate by expected benefit (student and shape are of different VNFs); "

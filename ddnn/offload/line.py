@@ -1,6 +1,5 @@
 """Ridge regression on standardised, bounded regressors: fitted and asked by numpy alone."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -76,7 +75,7 @@ class Line:
         }
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any], outputs: int) -> Self:
+    def from_json(cls, values: Any, outputs: int) -> Self:
         """Rebuild what :meth:`to_json` gave, of so many outputs O.
 
         Raises:

@@ -7,10 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.errors import ArtefactError
 from ddnn.offload.known import Floats, Known
 from ddnn.offload.line import Line
-from ddnn.offload.student import signals, usual_step
+from ddnn.offload.signals import signals, step_from_json, usual_step
 
 _PENALTY = 100.0
 """Validation days are few: a slot counts little against the next one, which is nearly its copy."""
@@ -69,18 +68,8 @@ class RegressedBenefit:
         Raises:
             ArtefactError: The values are not those of such a gate.
         """
-        try:
-            step = np.array(values["step"], dtype=np.float64)
-            line = Line.from_json(values["line"], outputs=1)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ArtefactError(
-                f"not a gate by regressed benefit ({error!r}); fit again"
-            ) from error
-        if step.ndim != 1 or not step.size or not (np.isfinite(step) & (step > 0)).all():
-            raise ArtefactError(
-                "not a gate by regressed benefit (not a step per VNF); fit it again"
-            )
-        return cls(step, line)
+        step = step_from_json(values)
+        return cls(step, Line.from_json(values.get("line"), outputs=1))
 
 
 def _pooled(known: Known, step: Floats) -> Floats:

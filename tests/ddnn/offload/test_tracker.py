@@ -168,7 +168,8 @@ def test_a_period_is_played_as_the_edge_decides(l0: float) -> None:
 def test_every_kind_of_score_can_be_tracked(scores_of, l0: float) -> None:
     scores = scores_of(np.random.default_rng(0), 288 + 720)
     tracked = track(scores[288:], scores[:288], l0, memory=720, horizon=144)
-    assert abs(tracked.local.mean() - l0) < 0.05
+    # What is owed at the end is bounded by the horizon, a fifth of this period.
+    assert abs(tracked.local.mean() - l0) < 0.1
 
 
 def test_scores_that_are_no_numbers_cannot_be_tracked() -> None:
