@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.grid_scale`` writes metrics/grid_scale.json and the table in docs/grid.md
 (between its markers). Takes half an hour and wants an idle machine; ``--aeon PYTHON`` names the
-interpreter of an environment that has aeon (it wants another pandas than this project).
+interpreter of an environment that has aeon (it wants another pandas than this project). A row that
+is there is not measured again, so a run that was stopped goes on (``--again`` begins anew).
 
 Every row is a process of its own, on 25 training days of the synthetic city. Each step's memory is
 the process's peak resident set while it runs, demand and libraries included.
@@ -15,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import numpy as np
 
 from benchmarks.page import show
 from ddnn import grid as plain
+from ddnn.arithmetic import Arithmetic
 from ddnn.grid import Grid, blocked, fit_to_grid, grid_shape
 from ddnn.grid.distance import normalise
 
@@ -187,38 +190,73 @@ def row(what: str, vnfs: int, threads: int, found: dict[str, Any]) -> dict[str, 
     return result
 
 
-def measure(
-    sizes: Sequence[int], threads: Sequence[int], days: int, others_up_to: int, aeon: str | None
-) -> dict[str, Any]:
-    """Measure every size, ours and the others."""
+@dataclass(frozen=True)
+class Plan:
+    """Which rows are wanted."""
+
+    sizes: Sequence[int]
+    threads: Sequence[int]
+    days: int
+    others_up_to: int
+    aeon: str | None = None
+    """Interpreter that has aeon."""
+
+    def rows(self, vnfs: int) -> Iterator[tuple[str, int]]:
+        """What is measured at a size, and with how many threads."""
+        yield from (("ours", count) for count in self.threads)
+        if vnfs <= self.others_up_to:
+            yield from ((what, self.threads[0]) for what in MEASURES if what != "ours")
+            if self.aeon:
+                yield "aeon", 1
+
+
+def measure(plan: Plan, known: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Measure every row of the plan that is not known yet; give all that are, after each."""
     from ddnn.demand.city import make_city
 
-    rows, others, making = [], [], {}
+    have = {(row["what"], row["vnfs"], row["threads"]) for row in known}
     with tempfile.TemporaryDirectory() as folder:
-        for vnfs in sizes:
-            begin, demand = time.perf_counter(), Path(folder) / f"{vnfs}.npy"
-            np.save(demand, make_city(vnfs, days, SEED).values)
-            making[str(vnfs)] = time.perf_counter() - begin
-            for count in threads:
-                rows.append(row("ours", vnfs, count, measure_alone("ours", demand, count)))
-            if vnfs <= others_up_to:
-                for what in MEASURES:
-                    if what != "ours":
-                        found = measure_alone(what, demand, threads[0])
-                        others.append(row(what, vnfs, threads[0], found))
-                if aeon:
-                    found = measure_aeon(aeon, demand, Path(folder))
-                    others.append(row("aeon", vnfs, 1, found))
+        for vnfs in plan.sizes:
+            missing = [each for each in plan.rows(vnfs) if (each[0], vnfs, each[1]) not in have]
+            if not missing:
+                continue
+            demand = Path(folder) / f"{vnfs}.npy"
+            np.save(demand, make_city(vnfs, plan.days, SEED).values)
+            for what, count in missing:
+                if what == "aeon":
+                    assert plan.aeon
+                    found = measure_aeon(plan.aeon, demand, Path(folder))
+                else:
+                    found = measure_alone(what, demand, count)
+                known = [*known, row(what, vnfs, count, found)]
+                yield known
             demand.unlink()
+
+
+def summarise(plan: Plan, measured: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sort rows into ours and others', and add what follows from them."""
+    measured = sorted(measured, key=lambda r: (r["vnfs"], -r["threads"]))
+    rows = [r for r in measured if r["what"] == "ours"]
+    threads = sorted({r["threads"] for r in rows}, reverse=True)
     return {
+        "cpu": Arithmetic.detect().cpu,
         "cores": os.cpu_count(),
-        "days": days,
+        "days": plan.days,
         "rows": rows,
-        "others": others,
+        "others": [r for r in measured if r["what"] != "ours"],
         "exponents": [{"threads": count, **exponents(rows, count)} for count in threads],
         "target": TARGET | {"met": meets(rows)},
-        "seconds_making_demand": making,
     }
+
+
+def read_known(path: Path, plan: Plan) -> list[dict[str, Any]]:
+    """Read the rows that an earlier run of the same machine kind wrote."""
+    if not path.exists():
+        return []
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    if (facts["cpu"], facts["days"]) != (Arithmetic.detect().cpu, plan.days):
+        raise SystemExit(f"{path} is of another machine or other days: --again begins anew")
+    return [*facts["rows"], *facts["others"]]
 
 
 def exponents(rows: list[dict[str, Any]], threads: int) -> dict[str, float | None]:
@@ -315,6 +353,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--others-up-to", type=int, default=OTHERS_UP_TO, help="VNFs")
     parser.add_argument("--aeon", metavar="PYTHON", help="interpreter that has aeon")
     parser.add_argument("--out", type=Path, help="write the JSON here alone, and no page")
+    parser.add_argument("--again", action="store_true", help="forget the rows that are there")
     parser.add_argument("--worker", nargs=2, metavar=("WHAT", "DEMAND"), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.worker:
@@ -323,10 +362,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     load = os.getloadavg()[0]
     if load > 0.5:
         print(f"the machine is busy (load {load:.1f}): the times that follow are too long")
-    facts = measure(args.sizes, args.threads, args.days, args.others_up_to, args.aeon)
-    facts["load_before"] = round(load, 2)
-    text = json.dumps(facts, indent=1, allow_nan=False) + "\n"
-    (args.out or METRICS).write_text(text, encoding="utf-8")
+    plan = Plan(args.sizes, args.threads, args.days, args.others_up_to, args.aeon)
+    out = args.out or METRICS
+    known = [] if args.again else read_known(out, plan)
+    facts = summarise(plan, known)
+    for measured in measure(plan, known):
+        facts = summarise(plan, measured)
+        out.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     if not args.out:
         show(PAGE, "scale", table(facts))
     print(table(facts))

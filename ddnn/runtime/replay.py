@@ -17,30 +17,18 @@ from ddnn.demand import Demand
 from ddnn.evaluation.latency import Times, expected_latency_ms
 from ddnn.runtime.allocate import allocate, fit_demand
 from ddnn.runtime.bundle import Bundle, load_bundle
-from ddnn.runtime.ddnn_pb2 import Exit, Offload
-from ddnn.runtime.ddnn_pb2_grpc import CloudStub
+from ddnn.runtime.ddnn_pb2 import Exit
 from ddnn.runtime.delay_proxy import DelayProxy
-from ddnn.runtime.payload import Sender, from_bytes
-from ddnn.runtime.security import open_channel
-from ddnn.runtime.served import CloudHalf, EdgeHalf, Facts
+from ddnn.runtime.part_times import PAUSE_SECONDS, LayerTimes, PartTimer
+from ddnn.runtime.served import Facts
 from ddnn.runtime.served_pair import ServedPair, edge_client
 from ddnn.serve_settings import ServeSettings
 
-_REPEATS = 100
-_CALLS = 100
 _PATIENCE_MS = 1000.0
-_PAUSE_SECONDS = (
-    0.02  # between slots, which are minutes apart: the edge has saved its state by then
-)
-
-
-@dataclass(frozen=True)
-class LayerTimes:
-    """Median times of one decision's parts on this machine, one thread, in ms."""
-
-    rule_ms: float
-    """The gate with F0, less F0."""
-    layers: Times
+_BLOCK = 60
+"""Slots between two looks at the parts' times: a shared machine is quicker now than then."""
+_SAMPLES = 20
+"""Decisions whose parts are timed at each look."""
 
 
 @dataclass(frozen=True)
@@ -110,16 +98,14 @@ def replay(
         cloud = pair.cloud()
         for rtt in rtts_ms:
             with _line(cloud.port, rtt) as port:
-                trip = round_trip_ms(bundle, settings, port)
-                for number, (rule, l0) in enumerate(cases):
-                    name = f"edge{number}-{rtt:g}".replace(".", "_")
+                for rule, l0 in cases:
+                    name = f"edge{len(results)}"
                     # Waiting out the whole round trip is what is measured here.
                     wait = max(settings.edge.deadline_ms, 2 * rtt + _PATIENCE_MS)
                     edge = pair.edge(name, port, rule=rule, l0=l0, deadline_ms=wait)
-                    answers = _drive(edge, past, slots, model.facts.N)
-                    times = layer_times(bundle, rule, l0, settings.edge.precision, trip)
-                    found = _judge(model, past, slots, rule, l0, answers, times)
-                    found["round_trip_ms"] = trip
+                    with PartTimer(bundle, settings, port, rule, l0) as timer:
+                        answers = _drive(edge, past, slots, model.facts.N, timer)
+                    found = _judge(model, past, slots, rule, l0, answers, timer.times())
                     found["paper_ms"] = expected_latency_ms(
                         found["local_share"], replace(Times(), rtt_ms=rtt)
                     )
@@ -132,54 +118,6 @@ def replay(
                     results.append(Replayed(rule, l0, rtt, len(slots), **found))
                     tell(results[-1])
     return results
-
-
-def layer_times(
-    bundle: Path, rule: str | None, l0: float | None, precision: str, rtt_ms: float
-) -> LayerTimes:
-    """Measure one decision's parts here, in this process: medians, one thread.
-
-    In the rhythm of the service, a pause before each decision: after it the caches have forgotten
-    the weights, which a part that runs over and over finds there.
-    """
-    edge, cloud = EdgeHalf(bundle, rule, l0, precision), CloudHalf(bundle)
-    window = np.full((1, edge.facts.N, edge.facts.vnfs), 0.5, dtype=np.float32)
-    z = cloud.latent(window)
-    first, f1 = _paced_ms(lambda: edge.first(window, 0), lambda: edge.local(z))
-    f0, f2 = _paced_ms(lambda: cloud.latent(window), lambda: cloud.remote(z))
-    return LayerTimes(max(0.0, first - f0), Times(f0, f1, f2, rtt_ms))
-
-
-def round_trip_ms(bundle: Path, settings: ServeSettings, port: int) -> float:
-    """Measure the way to the cloud and back with its payload, in ms: a bare call, less F2.
-
-    On one machine it is no 0: two processes have to wake up, and a payload is written and read.
-    """
-    edge, cloud = EdgeHalf(bundle), CloudHalf(bundle)
-    window = np.full((1, edge.facts.N, edge.facts.vnfs), 0.5, dtype=np.float32)
-    z = cloud.latent(window)
-    sender = Sender(settings.edge.payload, 1)
-
-    async def ask() -> float:
-        spent = []
-        channel = open_channel(settings.link, f"127.0.0.1:{port}", [])
-        try:
-            stub = CloudStub(channel)  # type: ignore[no-untyped-call]
-            for slot in range(_CALLS):
-                await asyncio.sleep(_PAUSE_SECONDS)
-                began = time.perf_counter()
-                message = Offload(edge="bare", model=edge.facts.model, slot=slot)
-                sender.fill(message, window, z)
-                reply = await stub.Allocate(message, timeout=10)
-                from_bytes(reply.allocation, (1, edge.facts.vnfs), "allocation")
-                spent.append(time.perf_counter() - began)
-                sender.delivered(message)
-        finally:
-            await channel.close()
-        return 1000 * float(np.median(spent))
-
-    (f2,) = _paced_ms(lambda: cloud.remote(z))
-    return max(0.0, asyncio.run(ask()) - f2)
 
 
 def table(results: Sequence[Replayed]) -> str:
@@ -197,12 +135,17 @@ def table(results: Sequence[Replayed]) -> str:
     return "\n".join([head, *rows])
 
 
-def _drive(edge: Any, past: Demand, slots: range, N: int) -> list[Any]:
-    """Give the edge the slots before the first one, then one by one; keep the answers."""
+def _drive(edge: Any, past: Demand, slots: range, N: int, timer: PartTimer) -> list[Any]:
+    """Give the edge the slots before the first one, then one by one; keep the answers.
+
+    The parts are timed in between, so that they meet the machine at the same speed.
+    """
     with edge_client(edge) as decide:
-        answers = []
+        answers: list[Any] = []
         for slot in range(slots.start - N, slots.stop - 1):
-            time.sleep(_PAUSE_SECONDS)
+            if len(answers) % _BLOCK == 0:
+                timer.sample(_SAMPLES)
+            time.sleep(PAUSE_SECONDS)
             answers.append(decide(int(past.times[slot]), past.values[slot]))
     return answers[N - 1 :]
 
@@ -236,6 +179,7 @@ def _judge(
         "difference": float(np.max(apart, initial=0.0)),
         "mean_ms": float(milliseconds.mean()),
         "p99_ms": float(np.quantile(milliseconds, 0.99)),
+        "round_trip_ms": times.layers.rtt_ms,
         "formula_ms": expected_latency_ms(share, times.layers, times.rule_ms),
         "cost": _cost(model, amounts, past.values[slots.start : slots.stop]),
     }
@@ -244,19 +188,6 @@ def _judge(
 def _cost(model: Bundle, amounts: NDArray[np.float64], demand: NDArray[np.float64]) -> float:
     facts = Facts.read(model.facts.model_dump(mode="json"), model.model, Path())
     return float(facts.cost(facts.scale(amounts), facts.scale(demand)).mean())
-
-
-def _paced_ms(*parts: Callable[[], object]) -> list[float]:
-    """Give the median of each part, where they run one after the other with a pause before."""
-    spent: list[list[float]] = []
-    for _ in range(_REPEATS):
-        time.sleep(_PAUSE_SECONDS)
-        marks = [time.perf_counter()]
-        for part in parts:
-            part()
-            marks.append(time.perf_counter())
-        spent.append(list(np.diff(marks)))
-    return [1000 * float(each) for each in np.median(spent, axis=0)]
 
 
 @contextlib.contextmanager

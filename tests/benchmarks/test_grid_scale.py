@@ -50,6 +50,28 @@ def test_it_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.table(facts) in capsys.readouterr().out
 
 
+def test_a_stopped_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def measured(what: str, demand: Path, threads: int) -> dict[str, Any]:
+        asked.append((what, np.load(demand).shape[1], threads))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        step = {"seconds": 1.0, "peak_megabytes": 100.0}
+        more = {"largest_error": 0.0, "normalised_stress": 0.1, "stress": 1.0}
+        return {"steps": dict.fromkeys(bench.STEPS, step), **more}
+
+    monkeypatch.setattr(bench, "measure_alone", measured)
+    run = ["--sizes", "4", "9", "--days", "1", "--others-up-to", "0", "--out"]
+    run.append(str(tmp_path / "scale.json"))
+    with pytest.raises(KeyboardInterrupt):
+        bench.main(run)
+    bench.main(run)
+    assert asked == [("ours", 4, 2), ("ours", 4, 1), ("ours", 9, 2), ("ours", 9, 2), ("ours", 9, 1)]
+    with pytest.raises(SystemExit, match="other days"):
+        bench.main([*run, "--days", "2"])
+
+
 def test_the_script_for_aeon_runs_without_this_project(tmp_path: Path) -> None:
     # Its module is replaced, to hold what is sent to it and what becomes of its answer.
     module = tmp_path / "aeon"

@@ -7,7 +7,9 @@ from pathlib import Path
 from ddnn.demand import Demand
 from ddnn.params import load_params
 from ddnn.runtime.delay_proxy import DelayProxy
-from ddnn.runtime.replay import layer_times, replay, table
+from ddnn.runtime.part_times import PartTimer
+from ddnn.runtime.replay import delayed_line, replay, table
+from ddnn.runtime.served_pair import ServedPair
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,10 +38,19 @@ def test_the_replay_decides_as_offline_and_counts_the_way(
     assert gate.cost > 0
 
 
-def test_the_formula_has_this_machines_times(tiny_bundle: Path) -> None:
-    times = layer_times(tiny_bundle, "optimized_volume", 0.5, "fp32", 5.0)
-    assert times.layers.rtt_ms == 5.0
-    assert min(times.layers.f0_ms, times.layers.f1_ms, times.layers.f2_ms) > 0
+def test_the_formula_has_this_machines_times(tiny_bundle: Path, tmp_path: Path) -> None:
+    settings = load_params(ROOT / "params.yaml").serve
+    with ServedPair(tmp_path, settings, tiny_bundle) as pair:
+        cloud = pair.cloud()
+        with (
+            delayed_line(cloud.port, 30.0) as (_, port),
+            PartTimer(tiny_bundle, settings, port, "optimized_volume", 0.5) as timer,
+        ):
+            timer.sample(2)
+            timer.sample(3)
+            layers = timer.times().layers
+    assert 30.0 < layers.rtt_ms < 300.0
+    assert min(layers.f0_ms, layers.f1_ms, layers.f2_ms) > 0
 
 
 def test_bytes_come_late_whole_and_in_order() -> None:
