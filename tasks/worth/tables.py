@@ -71,9 +71,9 @@ def systems_table(measured: Measured) -> str:
 
 
 def windows_table(measured: Measured) -> str:
-    """Lay out the ratios of each window, geometric means over the prices: a training day's worth."""
+    """Lay out the ratios of each window, geometric means over the prices."""
     lines = [
-        "| days behind the window | training slots | local / best | remote / best | local / plain |",
+        "| days behind it | training slots | local / best | remote / best | local / plain |",
         "|--:|--:|--:|--:|--:|",
     ]
     for window in measured.worth.windows:
