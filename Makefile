@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/ready
 RUN_ARGS = $(if $(DEMAND),--demand '$(DEMAND)') $(foreach pair,$(SET),--set '$(pair)')
 
-.PHONY: help setup run test repro paper city ui schedule demo-serve bench bench-serving proto check doctor clean
+.PHONY: help setup run test repro paper worth city ui schedule demo-serve bench bench-serving proto check doctor clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z.-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -32,6 +32,10 @@ repro: $(READY)  ## the same through DVC
 paper: $(READY)  ## the paper's experiment and its claims; DEMAND=city, FILE=file.csv, SETTING='fig4b ...' for a piece
 	@$(BIN)/ddnn paper $(if $(DEMAND),--demand '$(DEMAND)') $(if $(FILE),--file '$(FILE)') \
 		$(foreach name,$(SETTING),--setting '$(name)') $(foreach pair,$(SET),--set '$(pair)')
+
+worth: $(READY)  ## rolling test windows and the bars (hours, resumable); DEMAND=city, FILE=file.csv, PIECE='anchored ...'
+	@$(BIN)/ddnn worth $(if $(DEMAND),--demand '$(DEMAND)') $(if $(FILE),--file '$(FILE)') \
+		$(foreach name,$(PIECE),--piece '$(name)') $(foreach pair,$(SET),--set '$(pair)')
 
 city: $(READY)   ## a DDNN for each site of a whole city, and the map; DEMAND=milano, FILE=file.csv, SET='...'
 	@$(BIN)/ddnn city $(if $(DEMAND),--demand '$(DEMAND)') $(if $(FILE),--file '$(FILE)') \

@@ -343,6 +343,85 @@ class CityRunParams(_Group):
         return self
 
 
+class WholeParams(_Group):
+    """The whole system whose worth is asked for: its gate."""
+
+    rule: Literal["expected_benefit", "regressed_benefit"]
+    l0: Share
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    """Probability with which the threshold's margin keeps L >= l0."""
+
+
+class TrackerParams(_Group):
+    """The threshold that follows a gate's scores."""
+
+    memory_days: Positive
+    horizon_days: Positive
+    """Within which a shortfall is made up."""
+
+
+class AnchoredParams(_Group):
+    """Joint training by likelihood, see ddnn/anchored_training.py."""
+
+    preset: str
+    w: Annotated[float, Field(gt=0, lt=1)]
+    learning_rate: Positive
+    batch: Annotated[int, Field(ge=1)]
+    weight_decay: NonNegative
+    averaging: Annotated[float, Field(ge=0, lt=1)]
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+
+
+class SeparateParams(_Group):
+    """What a training for one cost alone does differently, see ddnn/cost_tuning.py."""
+
+    surrogate: SurrogateParams
+    learning_rate: Positive
+    """Of the tuning on the cost."""
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+
+
+PieceKind = Literal["alternatives", "anchored", "times", "separate", "exits", "gates", "sweep"]
+
+
+class WorthParams(_Group):
+    """Rolling-origin evaluation: its windows, its pieces, and what they differ in."""
+
+    demand: str
+    """One of ``paper.demands``."""
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    windows: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=3)]
+    """Days between the demand's end and that of each test window."""
+    cut_days: Annotated[int, Field(ge=0)]
+    """Of one piece: days at the demand's end that it does not see."""
+    c_u: Annotated[list[Positive], Field(min_length=1)]
+    l0: Annotated[list[Share], Field(min_length=1)]
+    gate_c_u: Positive
+    whole: WholeParams
+    tracker: TrackerParams
+    pieces: list[PieceKind]
+    anchored: AnchoredParams
+    separate: SeparateParams
+    settings: Annotated[dict[str, Overrides], Field(min_length=1)]
+    """Of the paper's exits, one for each c_u."""
+    sweep: dict[str, Overrides]
+
+    @model_validator(mode="after")
+    def _it_fits_together(self) -> Self:
+        if len(set(self.windows)) < len(self.windows):
+            raise ValueError("worth.windows: one occurs twice")
+        known = sorted(float(each.get("setting.c_u", 0)) for each in self.settings.values())
+        if known != sorted(self.c_u):
+            raise ValueError("worth.settings: give one with each setting.c_u of worth.c_u")
+        if self.gate_c_u not in self.c_u:
+            raise ValueError("worth.gate_c_u must be in worth.c_u")
+        if self.whole.l0 not in self.l0:
+            raise ValueError("worth.whole.l0 must be in worth.l0")
+        return self
+
+
 class Params(_Group):
     """All of params.yaml."""
 
@@ -359,6 +438,7 @@ class Params(_Group):
     schedule: ScheduleParams
     paper: PaperParams
     city: CityRunParams
+    worth: WorthParams
 
     @model_validator(mode="after")
     def _the_deployed_rule_exists(self) -> Self:
@@ -369,6 +449,12 @@ class Params(_Group):
             raise ValueError(f"evaluate.rule must be one of {', '.join(rules)}")
         if self.evaluate.rule.startswith("optimized") and self.evaluate.l0 not in self.label.l0:
             raise ValueError("evaluate.l0 must be in label.l0: an optimized gate serves one L0")
+        return self
+
+    @model_validator(mode="after")
+    def _the_demand_of_worth_is_known(self) -> Self:
+        if self.worth.demand not in self.paper.demands:
+            raise ValueError(f"worth.demand must be one of {', '.join(self.paper.demands)}")
         return self
 
     @model_validator(mode="after")

@@ -235,6 +235,37 @@ def paper_claims() -> None:
 
 
 @app.command()
+def worth(
+    demand: Annotated[
+        str | None, typer.Option(help="One of paper.demands in params.yaml; `city` will do.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="The demand's file, where it is not in its place.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--piece", help="A kind of worth.pieces, or a piece; may be given again."),
+    ] = None,
+    here: Annotated[
+        bool, typer.Option("--here", help="One piece after the other, without Prefect.")
+    ] = False,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Run nothing, judge what is kept.")
+    ] = False,
+    overrides: SetOption = None,
+) -> None:
+    """Evaluate over rolling test windows and judge the bars: what is the system worth?"""
+    from flows.worth import chosen, closing_words, run_pieces, run_worth
+    from tasks.worth.pieces import demand_name, pieces_of
+
+    params = _params(None, overrides)
+    name = demand_name(params, demand)
+    if here and not judge:
+        run_pieces(chosen(pieces_of(params, name, file), only or []), name)
+    print(closing_words(run_worth(params, name, file, only or [], judge_only=here or judge)))
+
+
+@app.command()
 def city(
     demand: Annotated[
         str | None, typer.Option(help="One of city.demands in params.yaml.", show_default=False)

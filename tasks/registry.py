@@ -100,7 +100,34 @@ SQUARES = StageSpec(
 )
 """Of a city's sites: what is served, square by square."""
 
-BY_NAME = {spec.name: spec for spec in (*STAGES, SNAPSHOTS, SITES, SQUARES)}
+_SPLIT = ("setting.N", "split")
+_PRICES = ("setting.c_o", "worth.c_u")
+_GATED = ("worth.l0", "worth.whole", "worth.tracker")
+WORTH = (
+    StageSpec("worth.window", ("download",), ("worth.cut_days",)),
+    StageSpec("worth.alternatives", ("download", "grid"), (*_SPLIT, *_PRICES)),
+    StageSpec("worth.anchored", ("download", "grid"), (*_SPLIT, "setting.seed", "worth.anchored")),
+    StageSpec(
+        "worth.decisions",
+        ("download", "grid", "worth.anchored"),
+        (*_SPLIT, *_PRICES, "setting.seed", *_GATED),
+    ),
+    StageSpec("worth.times", ("download", "grid", "worth.anchored"), (*_SPLIT, *_PRICES)),
+    StageSpec(
+        "worth.separate",
+        ("download", "grid"),
+        (*_SPLIT, *_COST, "setting.seed", "worth.anchored", "worth.separate"),
+    ),
+    StageSpec("worth.exits", ("download", "grid", "train", "deepcog"), (*_SPLIT, *_COST)),
+    StageSpec(
+        "worth.gates",
+        ("download", "grid", "train"),
+        (*_SPLIT, *_COST, "setting.seed", "label", "offloader", *_GATED),
+    ),
+)
+"""Of the rolling-origin evaluation alone; their ``download`` is the window's demand."""
+
+BY_NAME = {spec.name: spec for spec in (*STAGES, SNAPSHOTS, SITES, SQUARES, *WORTH)}
 
 
 def stage_params(spec: StageSpec, params: Params) -> dict[str, object]:

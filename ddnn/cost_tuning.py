@@ -1,0 +1,171 @@
+"""A training of the anchored exits for one cost alone: stopped by it, then tuned on it.
+
+What one training for every cost is held against. First by likelihood, as ``anchored_training``
+does, but the epoch that is kept is that of the least hard cost of the decisions; then on, from
+there, on a surrogate of the cost itself. Decisions are those of least expected cost under the shape
+that the validation decisions have.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ddnn.anchored_training import (
+    Decisions,
+    LikelihoodHistory,
+    LikelihoodParams,
+    LikelihoodRecord,
+    _Examples,
+    _Run,
+)
+from ddnn.arithmetic import Arithmetic
+from ddnn.cost.hard import AllocationCost
+from ddnn.cost.surrogate import make_surrogate
+from ddnn.decision import DecisionRule, Predicted, ResidualShape
+from ddnn.nets.anchored.exits import AnchoredExits, Distribution
+from ddnn.params import SurrogateParams
+from ddnn.training import _processor
+
+
+def train_for_cost(
+    exits: AnchoredExits,
+    train: Decisions,
+    validation: Decisions,
+    cost: AllocationCost,
+    params: LikelihoodParams,
+    tuning: LikelihoodParams,
+    surrogate: SurrogateParams,
+    w: float,
+    seed: int,
+    arithmetic: Arithmetic,
+    checkpoints: Path | None = None,
+) -> tuple[LikelihoodHistory, LikelihoodHistory]:
+    """Train in place; the exits end with the weights whose decisions cost least.
+
+    Args:
+        exits: As built, not trained.
+        train: Decisions that gradients see.
+        validation: Decisions on which each epoch is judged, and the shape is calibrated.
+        cost: The hard cost; both of its penalties need a name.
+        params: Of the training by likelihood.
+        tuning: Of the tuning on the cost.
+        surrogate: What the gradient sees of the cost.
+        w: Weight of the local exit, eq. (9); above 0 and below 1.
+        seed: Of the order.
+        arithmetic: Threads.
+        checkpoints: Folder to resume from and to keep up to date; None: none.
+
+    Returns:
+        Both histories; their ``local``, ``remote`` and ``joint`` are hard costs per decision. The
+        first row of the second is what the tuning started from.
+
+    Raises:
+        ModelError: The loss became infinite, or a penalty has no name.
+    """
+    with _processor(arithmetic.threads):
+        by_likelihood = _Stopped(exits, train, validation, cost, params, w, seed, arithmetic)
+        _run(by_likelihood, checkpoints and checkpoints / "likelihood.safetensors")
+        on_cost = _Tuned(exits, train, validation, cost, tuning, w, seed, arithmetic)
+        on_cost.start(surrogate)
+        _run(on_cost, checkpoints and checkpoints / "tuning.safetensors")
+    return by_likelihood.history, on_cost.history
+
+
+def _run(run: "_Stopped", checkpoint: Path | None) -> None:
+    if checkpoint is not None:
+        run.resume(checkpoint)
+    while not run.finished:
+        run.step()
+        if checkpoint is not None:
+            run.save(checkpoint)
+    run.keep_best()
+
+
+class _Stopped(_Run):
+    """Descends on the likelihood, is judged by the hard cost of its decisions."""
+
+    def __init__(
+        self,
+        exits: AnchoredExits,
+        train: Decisions,
+        validation: Decisions,
+        cost: AllocationCost,
+        params: LikelihoodParams,
+        w: float,
+        seed: int,
+        arithmetic: Arithmetic,
+    ) -> None:
+        self.cost = cost
+        super().__init__(exits, train, validation, params, w, seed, arithmetic)
+
+    def _judge(self) -> tuple[float | None, float | None]:
+        local, remote = (
+            float(self.cost(rule.allocate(predicted), self._met).mean())
+            for rule, predicted in self._calibrated(self.steady)
+        )
+        return local, remote
+
+    @property
+    def _met(self) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return self.validation.demand.double().numpy()
+
+    def _calibrated(self, exits: AnchoredExits) -> list[tuple[DecisionRule, Predicted]]:
+        """Give each exit's rule and what it predicts for the validation decisions."""
+        exits.eval()
+        with torch.inference_mode():
+            predicted = [
+                _plain(part) for part in exits(self.validation.edge, self.validation.cloud)
+            ]
+        return [
+            (DecisionRule(ResidualShape.fit(each, self._met), self.cost), each)
+            for each in predicted
+        ]
+
+    def _identify(self, arithmetic: Arithmetic) -> str:
+        return f"{super()._identify(arithmetic)} {type(self).__name__} {self.cost!r}"
+
+
+class _Tuned(_Stopped):
+    """Descends on a surrogate of the cost of its decisions."""
+
+    rules: tuple[DecisionRule, DecisionRule]
+
+    def start(self, surrogate: SurrogateParams) -> None:
+        """Judge what there is: the tuning may end where it began."""
+        self.surrogate = make_surrogate(self.cost, surrogate)
+        self.identity += repr(surrogate)
+        local, remote = self._judge()
+        joint = self.w * (local or 0) + (1 - self.w) * (remote or 0)
+        self.history = [LikelihoodRecord(1, joint, local, remote, joint, True)]
+        self.best = {name: value.clone() for name, value in self.exits.state_dict().items()}
+
+    def _descend(self) -> float:
+        local, remote = (rule for rule, _ in self._calibrated(self.exits))
+        self.rules = local, remote
+        return super()._descend()
+
+    def _losses(
+        self, exits: AnchoredExits, examples: _Examples
+    ) -> tuple[Tensor | None, Tensor | None]:
+        z = exits.latent(examples.edge)
+        predicted = exits.local(z, examples.edge.last), exits.remote(z, examples.cloud)
+        local, remote = (
+            self.surrogate(_decided(part, rule), examples.demand)
+            for part, rule in zip(predicted, self.rules, strict=True)
+        )
+        return local, remote
+
+
+def _decided(predicted: Distribution, rule: DecisionRule) -> Tensor:
+    """Give y (batch, M) = location + z spread; the rule's z is where the gradient takes it."""
+    at = _plain(Distribution(*(part.detach() for part in predicted)))
+    z = torch.from_numpy((rule.allocate(at) - at.location) / at.spread)
+    return predicted.location + z.float() * predicted.log_spread.exp()
+
+
+def _plain(predicted: Distribution) -> Predicted:
+    spread = np.exp(predicted.log_spread.double().numpy())
+    return Predicted(predicted.location.double().numpy(), spread)

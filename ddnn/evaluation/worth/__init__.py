@@ -1,0 +1,1 @@
+"""What a system is worth: bars on pooled costs over rolling test windows, met or not by code."""
