@@ -6,7 +6,7 @@ target's calendar, and a 1. Each feature is then one row of a matrix (a differen
 divided by the series' units, cut, and times two of the facts. All of it is done on the grid.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -137,7 +137,7 @@ def _features(graph: Graph, features: Features, reach: Reach, exits: AnchoredExi
     return graph.add("Reshape", graph.add("Mul", cells, known), shape)
 
 
-def _layers(graph: Graph, cells: str, layers: Sequence[nn.Module] | nn.Sequential, grid: Grid) -> str:
+def _layers(graph: Graph, cells: str, layers: Iterable[nn.Module], grid: Grid) -> str:
     """Run convolutions, each with a ReLU, and 0 where no VNF lies."""
     for layer in layers:
         convolution = layer.get_submodule("convolution")
@@ -168,9 +168,7 @@ def _head(graph: Graph, cells: str, head: Head, exits: AnchoredExits) -> str:
     return graph.add("Add", value, graph.constant(np.stack([np.zeros_like(step), np.log(step)])))
 
 
-def _pointwise(
-    graph: Graph, value: str, layer: nn.Conv2d, factor: Floats | None = None
-) -> str:
+def _pointwise(graph: Graph, value: str, layer: nn.Conv2d, factor: Floats | None = None) -> str:
     """Run a 1 x 1 convolution on (batch, channels, M), its outputs times a factor (outputs,)."""
     weight, bias = _weights(layer)
     if factor is not None:
