@@ -1,7 +1,7 @@
 """Rules over exits that predict a distribution: what they see, and what is kept of them on disk."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ from ddnn.offload.known import Known
 from ddnn.offload.known_gates import KnownGate, gate_from_json, gate_to_json
 from ddnn.offload.rules import RuleSet
 from ddnn.offload.samples import EdgeSamples, Samples
+
+Price = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+"""Hard cost of (y, d), both (K, M), to (K,): an ``AllocationCost``, for instance."""
 
 RULES = "rules.json"
 """File with the rules, their scores on the calibration days, and thresholds."""
@@ -84,7 +87,7 @@ def judged(
     seen: KnownSamples,
     remote: NDArray[np.float64],
     target: NDArray[np.floating[Any]],
-    price: Any,
+    price: Price,
 ) -> JudgedSamples:
     """Add what only the judge knows: y_R, the demand, and what both exits cost under ``price``."""
     wanted = np.asarray(target, dtype=np.float64)
