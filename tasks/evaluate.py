@@ -33,8 +33,9 @@ intervals come from a paired block bootstrap over days)::
                 (reached), C, C_low, C_high, capture, violation_rate, mean_overprovision,
                 cost_in_units, gate_L0, latency_ms (the paper's model), latency_with_rule_ms.
                 Names: optimized (the paper's gate), optimized_<feature>, uncertainty_b<B>,
-                expected_benefit, expected_cost (of the preset ``anchored``), random, oracle, oracle_corrected. Thresholds are frozen on the calibration days,
-                but those of the Oracle. ``capture`` holds C against Random and the literal Oracle
+                expected_benefit, expected_cost (of the preset ``anchored``), random, oracle,
+                oracle_corrected. Thresholds are frozen on the calibration days, but those of the
+                Oracle. ``capture`` holds C against Random and the literal Oracle
                 at the L reached. A share is served by the gate trained next to it: gate_L0.
     paper_thresholds.<name>
                 points at the paper's own thresholds: 1/2 of each gate; u = 0 and u = 0.5
