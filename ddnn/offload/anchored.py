@@ -62,6 +62,16 @@ class KnownRule:
         return self.gate.score(samples.known)
 
 
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A rule on disk."""
+
+    gate: dict[str, Any]
+    """What it has learned."""
+    scores: NDArray[np.float64]
+    """(K,) on the calibration days, in their order."""
+
+
 def observe(
     exits: AnchoredExits,
     allocator: Allocator,
@@ -98,7 +108,7 @@ def judged(
         latent=None,
         target=np.asarray(target, dtype=np.float32),
         remote=remote.astype(np.float32),
-        local_cost=price(seen.known.local, wanted),
+        local_cost=price(np.asarray(seen.known.local, dtype=np.float64), wanted),
         remote_cost=price(remote, wanted),
         known=seen.known,
     )
@@ -139,13 +149,13 @@ def load_known_rules(
     table = read_known_rules(folder)
     local, _ = allocator.rules(cost)
     rules = {
-        name: KnownRule(gate_from_json(name, row["gate"], local)) for name, row in table.items()
+        name: KnownRule(gate_from_json(name, kept.gate, local)) for name, kept in table.items()
     }
-    return _rule_set(rules, {name: row["scores"] for name, row in table.items()}, seed)
+    return _rule_set(rules, {name: kept.scores for name, kept in table.items()}, seed)
 
 
-def read_known_rules(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read each rule's ``gate`` and its ``scores`` (K,), in the order of the calibration slots.
+def read_known_rules(folder: Path) -> dict[str, Kept]:
+    """Read what is kept of each rule.
 
     Raises:
         ArtefactError: The file is missing or damaged.
@@ -154,15 +164,15 @@ def read_known_rules(folder: Path) -> dict[str, dict[str, Any]]:
     try:
         table = json.loads(place.read_text(encoding="utf-8"))
         found = {
-            str(name): {
-                "gate": dict(row["gate"]),
-                "scores": np.array([float(score) for score in row["scores"]], dtype=np.float64),
-            }
+            str(name): Kept(
+                dict(row["gate"]),
+                np.array([float(score) for score in row["scores"]], dtype=np.float64),
+            )
             for name, row in table.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtefactError(f"{place}: no rules: {error}; run offloader again") from error
-    if not all(np.isfinite(row["scores"]).all() and row["scores"].size for row in found.values()):
+    if not all(np.isfinite(kept.scores).all() and kept.scores.size for kept in found.values()):
         raise ArtefactError(f"{place}: a score is not a number; run offloader again")
     return found
 

@@ -24,4 +24,5 @@ class ExpectedCost:
         Raises:
             ValueError: The decisions are of other VNFs than the rule.
         """
-        return self.rule.expected_cost(known.local, known.predicted).sum(axis=-1)
+        scores: Floats = self.rule.expected_cost(known.local, known.predicted).sum(axis=-1)
+        return scores

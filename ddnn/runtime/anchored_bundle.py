@@ -127,8 +127,8 @@ def write_anchored_bundle(
         "travels": travels_shape(exits),
         "shapes": allocator.to_json(),
         "rules": {
-            name: {"gate": row["gate"], "scores": row["scores"].tolist()}
-            for name, row in table.items()
+            name: {"gate": kept.gate, "scores": kept.scores.tolist()}
+            for name, kept in table.items()
         },
     }
     text = json.dumps(about, sort_keys=True, allow_nan=False)

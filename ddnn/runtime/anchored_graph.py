@@ -8,7 +8,7 @@ divided by the series' units, cut, and times two of the facts. All of it is done
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from ddnn.nets.anchored.exits import Head
 from ddnn.nets.anchored.features import Features
 from ddnn.runtime.onnx_graph import Graph
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 
 
 def write_edge(exits: AnchoredExits, path: Path) -> None:

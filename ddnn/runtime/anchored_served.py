@@ -240,16 +240,17 @@ class AnchoredCloud:
 
 
 _RESERVE = 1e-12  # of a sum of doubles: what its rounding may add
+_MOST = 100.0  # size of the logarithm of a spread, in full scales
 _NOTHING = Predicted(np.zeros(1), np.ones(1))
 
 
 def _predicted(last: Floats, told: Floats) -> Predicted | None:
     """Give the prediction (M,) that an exit told (2, M); None where it is no number."""
     location = (last + told[0]).astype(np.float64)
-    spread = np.exp(told[1].astype(np.float64))
-    if not (np.isfinite(location).all() and np.isfinite(spread).all() and spread.all()):
+    log_spread = told[1].astype(np.float64)
+    if not (np.isfinite(location).all() and (np.abs(log_spread) < _MOST).all()):
         return None
-    return Predicted(location, spread)
+    return Predicted(location, np.exp(log_spread))
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,15 +267,22 @@ def _read_edge_facts(folder: Path) -> _EdgeFacts:
     path = folder / EDGE_FACTS
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        reaches = (
-            Reach(int(each["recent"]), int(each["around"]), tuple(int(lag) for lag in each["lags"]))
-            for each in (facts["reaches"]["edge"], facts["reaches"]["cloud"])
+        reaches, shapes = facts["reaches"], facts["shapes"]
+        return _EdgeFacts(
+            edge=_reach(reaches["edge"]),
+            cloud=_reach(reaches["cloud"]),
+            travels=tuple(int(size) for size in facts["travels"]),
+            local=ResidualShape.from_json(shapes["local"]),
+            remote=ResidualShape.from_json(shapes["remote"]),
+            rules=dict(facts["rules"]),
         )
-        shapes = (ResidualShape.from_json(facts["shapes"][exit_]) for exit_ in ("local", "remote"))
-        travels = tuple(int(size) for size in facts["travels"])
-        return _EdgeFacts(*reaches, travels, *shapes, dict(facts["rules"]))
     except (OSError, ValueError, KeyError, TypeError, ArtefactError) as error:
         raise ArtefactError(
             f"{path}: this model has no half for the edge; export it again with this version of "
             "ddnn"
         ) from error
+
+
+def _reach(values: Mapping[str, Any]) -> Reach:
+    lags = tuple(int(lag) for lag in values["lags"])
+    return Reach(int(values["recent"]), int(values["around"]), lags)

@@ -1,4 +1,4 @@
-"""Edge and cloud as two processes serve exits that predict a distribution, as offline they decide."""
+"""Edge and cloud as two processes serve exits that predict a distribution as offline."""
 
 from pathlib import Path
 from typing import Any
