@@ -138,6 +138,7 @@ FAMILIES: dict[str, dict[str, StageSpec]] = {
                 family=_OWN,
             ),
             replace(BY_NAME["export"], family=_OWN),
+            replace(BY_NAME["report"], params=(*BY_NAME["report"].params, _OWN)),
         )
     }
 }

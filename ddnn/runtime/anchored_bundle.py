@@ -2,7 +2,8 @@
 
 The files are ``bundle.json`` (see manifest.py), ``anchored.safetensors`` and ``anchored.json`` (F0,
 F1, F2), ``allocator.json`` (the shapes of both exits' errors), ``rules.json`` (the offloading
-rules), and ``edge/`` and ``cloud/``, the halves that the processes run (see anchored_served.py).
+rules), ``model.onnx`` (both exits, for others), and ``edge/`` and ``cloud/``, the halves that the
+processes run (see anchored_served.py).
 """
 
 import json
@@ -28,9 +29,15 @@ from ddnn.nets.anchored import (
 from ddnn.offload import decide
 from ddnn.offload.anchored import RULES, load_known_rules, observe, read_known_rules
 from ddnn.offload.rules import RuleSet
-from ddnn.runtime.anchored_graph import travels_shape, write_edge, write_memory, write_remote
+from ddnn.runtime.anchored_graph import (
+    travels_shape,
+    write_edge,
+    write_memory,
+    write_remote,
+    write_whole,
+)
 from ddnn.runtime.anchored_served import PARTS
-from ddnn.runtime.bundle import BundleFacts, Decider, choose, read_bundle
+from ddnn.runtime.bundle import ONNX, BundleFacts, Decider, choose, read_bundle
 from ddnn.runtime.manifest import write_manifest
 from ddnn.runtime.onnx_model import TOLERANCE
 from ddnn.runtime.onnx_run import Part
@@ -121,6 +128,7 @@ def write_anchored_bundle(
     write_edge(exits, folder / PARTS["edge"])
     write_memory(exits, folder / PARTS["memory"])
     write_remote(exits, folder / PARTS["remote"])
+    write_whole(exits, folder / ONNX)
     table = read_known_rules(folder)
     about = {
         "reaches": asdict(exits.reaches),
@@ -169,8 +177,12 @@ def check_parts(folder: Path, exits: AnchoredExits, context: Context) -> float:
     (memory,) = Part(folder / PARTS["memory"], ["memory"])(**far)
     travels = np.concatenate([z, memory], axis=1)
     (in_cloud,) = Part(folder / PARTS["remote"], ["remote"])(latent=travels)
+    whole = Part(folder / ONNX, ["local", "remote"])
+    both = whole(**near, **{f"far_{name}": value for name, value in far.items()})
     last, worst = context.edge.recent[:, -1], 0.0
-    for told, expected in zip((at_edge, in_cloud), predict(exits, context), strict=True):
+    predicted = predict(exits, context)
+    pairs = zip((at_edge, in_cloud, *both), (*predicted, *predicted), strict=True)
+    for told, expected in pairs:
         apart = np.abs(last + told[:, 0] - expected.location)
         spread = np.abs(np.exp(told[:, 1].astype(np.float64)) - expected.spread)
         worst = max(worst, float(apart.max(initial=0)), float(spread.max(initial=0)))

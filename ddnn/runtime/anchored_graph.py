@@ -56,6 +56,23 @@ def write_remote(exits: AnchoredExits, path: Path) -> None:
     graph.write(path)
 
 
+def write_whole(exits: AnchoredExits, path: Path) -> None:
+    """Write both exits in one graph, for other software.
+
+    Inputs are those of the edge's view, and ``far_slots`` and ``far_facts`` of the cloud's; outputs
+    ``local`` and ``remote``.
+    """
+    graph = Graph()
+    near = _features(graph, exits.edge_features, exits.reaches.edge, exits)
+    z = _layers(graph, near, exits.F0, exits.grid)
+    graph.give(_head(graph, z, exits.F1, exits), "local", (2, exits.vnfs))
+    far = _features(graph, exits.cloud_features, exits.reaches.cloud, exits, "far_")
+    memory = _layers(graph, far, [exits.memory], exits.grid)
+    cells = _layers(graph, graph.add("Concat", z, memory, axis=1), exits.F2, exits.grid)
+    graph.give(_head(graph, cells, exits.F2_head, exits), "remote", (2, exits.vnfs))
+    graph.write(path)
+
+
 def travels_shape(exits: AnchoredExits) -> tuple[int, int, int]:
     """Shape of what one offloaded decision sends: z and the memory, channel by channel."""
     channels = exits.preset.latent[-1] + exits.preset.memory
@@ -101,14 +118,19 @@ def _channels(features: Features, reach: Reach) -> list[_Channel]:
     return found + [_Channel(one, -one, None, None, fact, always) for fact in shared]
 
 
-def _features(graph: Graph, features: Features, reach: Reach, exits: AnchoredExits) -> str:
+def _features(
+    graph: Graph, features: Features, reach: Reach, exits: AnchoredExits, named: str = ""
+) -> str:
     """Give cells (batch, channels, rows, columns); a cell without a VNF is 0 in all of them."""
     grid, bound = exits.grid, np.float32(exits.preset.input_bound)
     if bound < 1:
         raise ModelError(f"no ONNX graph for inputs cut at {bound}, which cuts a calendar too")
     channels = _channels(features, reach)
     S = reach.recent + len(reach.lags) * reach.width
-    slots, facts = graph.take("slots", (S, exits.vnfs)), graph.take("facts", (S + 5,))
+    slots, facts = (
+        graph.take(f"{named}slots", (S, exits.vnfs)),
+        graph.take(f"{named}facts", (S + 5,)),
+    )
     differences = np.zeros((len(channels), S), dtype=np.float32)
     for row, channel in enumerate(channels):
         if channel.plus is not None:
