@@ -8,6 +8,7 @@ from ddnn.evaluation.curves import (
     capture,
     local_share,
     oracle,
+    pooled_capture,
     random_cost,
     sweep,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "judge_systems",
     "local_share",
     "oracle",
+    "pooled_capture",
     "random_cost",
     "summary",
     "sweep",

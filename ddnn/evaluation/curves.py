@@ -1,6 +1,6 @@
 """The trade-off between the local share L, eq. (14), and the cost C, eq. (13), of a rule."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +82,27 @@ def capture(cost: float, share: float, local_cost: Array, remote_cost: Array) ->
     if way <= COINCIDE * max(abs(by_coin), COINCIDE):
         return None
     return (by_coin - cost) / way
+
+
+def pooled_capture(captured: Iterable[tuple[float, float, Array, Array]]) -> float | None:
+    """Capture over several test windows, each with its own exits and its own L.
+
+    The costs are pooled, not the shares: a window in which nearly nothing is to be gained from the
+    right ranking says nearly nothing, whatever share of that a rule has covered.
+
+    Args:
+        captured: The arguments of :func:`capture` of each window.
+
+    Returns:
+        None where Random and the Oracle cost the same in all of them.
+    """
+    gained = way = level = 0.0
+    for cost, share, local_cost, remote_cost in captured:
+        slots, by_coin = len(local_cost), float(random_cost(share, local_cost, remote_cost))
+        gained += slots * (by_coin - cost)
+        way += slots * (by_coin - float(oracle(local_cost, remote_cost).cost_at(share)))
+        level += slots * abs(by_coin)
+    return None if way <= COINCIDE * max(level, COINCIDE) else gained / way
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,60 @@ def order_statistic(scores: ArrayLike, l0: float) -> float:
     return float(np.partition(values, wanted - 1)[wanted - 1])
 
 
+def assured_statistic(
+    scores: ArrayLike,
+    l0: float,
+    days: ArrayLike,
+    ahead: int,
+    probability: float,
+    draws: int = 2000,
+    seed: int = 0,
+) -> float:
+    """Give a threshold under which the next days keep ``l0`` with a stated probability.
+
+    :func:`order_statistic` gives the share on the calibration days: on others it is missed about
+    every second time. How far days differ is what decides, for slots of one day hang together (a
+    binomial bound on slots would call a week of one calm day certain): so whole days are drawn
+    with replacement, the order statistic is taken of each draw, and of those the one that is
+    enough in a share ``probability`` of the draws. A draw has as many days as make its mean differ
+    from the mean of the n calibration days as much as that of the ``ahead`` next days does from
+    it: n * ahead / (n + ahead), rounded down, so that the few days known are reckoned with, too.
+
+    It holds as far as days are exchangeable; a drift is the tracker's affair. With few days the
+    hardest one bounds it: n days cannot vouch for more than about n / (n + 1) of one day.
+
+    Args:
+        scores: ``(K,)`` of the calibration days, higher = harder.
+        l0: Wanted share of local decisions over the next days, in [0, 1].
+        days: ``(K,)``, which day each score is of.
+        ahead: Days over which the share is to hold, together.
+        probability: With which, in (0, 1).
+        draws: Of days.
+        seed: Of the draws.
+
+    Returns:
+        The threshold for :func:`decide`: one of the scores, or ``-inf`` for ``l0 = 0``.
+
+    Raises:
+        ParamsError: ``l0``, ``ahead`` or ``probability`` is out of its range.
+        ModelError: There are no scores, one is not a number, or there is not a day for each.
+    """
+    values, of_day = np.asarray(scores, dtype=np.float64), np.asarray(days)
+    if values.shape != of_day.shape:
+        raise ModelError(f"scores {values.shape}, but days {of_day.shape}: give one for each")
+    if not 0 < probability < 1 or ahead < 1:
+        raise ParamsError(
+            f"a threshold for {ahead} days with probability {probability}: give one day or more, "
+            "and a probability above 0 and below 1"
+        )
+    order_statistic(values, l0)  # refuses what is no set of scores
+    blocks = [values[of_day == day] for day in np.unique(of_day)]
+    size = max(1, len(blocks) * ahead // (len(blocks) + ahead))
+    drawn = np.random.default_rng(seed).integers(len(blocks), size=(draws, size))
+    enough = [order_statistic(np.concatenate([blocks[i] for i in row]), l0) for row in drawn]
+    return order_statistic(enough, probability)
+
+
 def local_count(samples: int, l0: float) -> int:
     """Give the smallest count n with ``n / samples >= l0``: ``ceil(l0 * samples)``, (11b).
 

@@ -1,15 +1,18 @@
 """Rank decisions by the benefit that the edge expects of the remote exit (numpy only)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddnn.cost import AllocationCost
-from ddnn.decision import Predicted, ResidualShape
+from ddnn.decision import DecisionRule, Predicted, ResidualShape
+from ddnn.errors import ArtefactError
 from ddnn.offload.known import Floats, Known
+from ddnn.offload.student import Student
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +27,15 @@ class ExpectedBenefit:
     (``anchored``): the student predicts what the remote exit would say of the demand; y_R and the
     benefit follow under any cost, so that one fit serves every cost too (:meth:`priced`). There
     the edge's own distribution would call every y_L the best: the expectation is taken under what
-    the student says.
+    the remote exit may say, the student's errors included.
     """
 
-    cost: AllocationCost
+    student: Student
+    """Of the remote exit."""
     shape: ResidualShape
-    """Of the edge's own predictions."""
+    """Of what the expectation is taken under: the edge's predictions, or the remote exit's where
+    it gives distributions."""
+    cost: AllocationCost
 
     name = "expected_benefit"
 
@@ -40,7 +46,6 @@ class ExpectedBenefit:
         remote: NDArray[np.floating[Any]] | Predicted,
         shape: ResidualShape,
         cost: AllocationCost,
-        remote_shape: ResidualShape | None = None,
     ) -> Self:
         """Fit the student; no demand of the slots is looked at.
 
@@ -50,23 +55,26 @@ class ExpectedBenefit:
             known: K past decisions.
             remote: What the remote exit gave for them: allocations y_R (K, M), scaled, or
                 predictions (K, M).
-            shape: Of the edge's own predictions, fitted on validation days.
+            shape: Fitted on validation days, of the edge's predictions (``known.predicted``)
+                where the remote exit gives allocations, else of the remote exit's.
             cost: Under which decisions are to be ranked; :meth:`priced` changes it.
-            remote_shape: Of the remote exit's predictions, fitted on validation days; for
-                predictions only.
 
         Raises:
-            ValueError: There are no decisions, the arrays do not fit one another, or a
-                ``remote_shape`` lacks predictions or is lacking for them.
+            ValueError: There are no decisions, or the arrays do not fit one another.
         """
-        raise NotImplementedError
+        return cls(Student.fit(known, remote), shape, cost)
 
     def priced(self, cost: AllocationCost) -> Self:
         """Give the same gate under another cost; nothing is fitted again.
 
         Exits that give allocations have learned for one cost: there it only judges otherwise.
         """
-        raise NotImplementedError
+        return replace(self, cost=cost)
+
+    @cached_property
+    def rule(self) -> DecisionRule:
+        """The expected cost of an allocation, and the allocation for which it is least."""
+        return DecisionRule(self.shape, self.cost)
 
     def score(self, known: Known) -> Floats:
         """Give the expected benefit (K,) of K decisions, in units of cost: higher is harder.
@@ -74,11 +82,21 @@ class ExpectedBenefit:
         Raises:
             ValueError: The decisions are of other VNFs or another N than those of the fit.
         """
-        raise NotImplementedError
+        if self.student.distributions:
+            return self._of_distributions(known)
+        both = np.stack([known.local, self.student.allocations(known)])
+        local, remote = self.rule.expected_cost(both, known.predicted)
+        return np.asarray((local - remote).sum(axis=-1))
+
+    def _of_distributions(self, known: Known) -> Floats:
+        told = self.student.distribution(known)  # (Q, K, M): each as likely as the others
+        local = self.rule.expected_cost(known.local, told)
+        remote = self.rule.expected_cost(self.rule.allocate(told), told)
+        return np.asarray((local - remote).mean(axis=0).sum(axis=-1))
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values for a JSON file; the cost is not in it."""
-        raise NotImplementedError
+        return {"student": self.student.to_json(), "shape": self.shape.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], cost: AllocationCost) -> Self:
@@ -87,4 +105,14 @@ class ExpectedBenefit:
         Raises:
             ArtefactError: The values are not those of such a gate.
         """
-        raise NotImplementedError
+        try:
+            student, shape = values["student"], values["shape"]
+        except (KeyError, TypeError) as error:
+            raise ArtefactError(f"not a gate by expected benefit ({error!r}); fit again") from error
+        found = cls(Student.from_json(student), ResidualShape.from_json(shape), cost)
+        if found.shape.spread_cap.size != found.student.step.size:
+            raise ArtefactError(
+                "not a gate by expected benefit (student and shape are of different VNFs); "
+                "fit it again"
+            )
+        return found

@@ -51,6 +51,15 @@ class Known:
         """M."""
         return self.predicted.vnfs
 
+    def refuse_others(self, vnfs: int) -> None:
+        """Refuse decisions of another number of VNFs.
+
+        Raises:
+            ValueError: They are.
+        """
+        if self.vnfs != vnfs:
+            raise ValueError(f"decisions on {self.vnfs} VNFs, but the gate was fitted on {vnfs}")
+
     def part(self, decisions: slice) -> "Known":
         """Give some of the decisions."""
         predicted = Predicted(self.predicted.location[decisions], self.predicted.spread[decisions])

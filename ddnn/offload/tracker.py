@@ -7,9 +7,10 @@ from math import inf
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from ddnn.errors import ArtefactError
-from ddnn.offload.calibration import order_statistic
+from ddnn.errors import ArtefactError, ModelError
+from ddnn.offload.calibration import decide, order_statistic
 
 
 @dataclass
@@ -89,3 +90,42 @@ class ThresholdTracker:
     def _share(self) -> float:
         """Give the share that the quantile is asked for; beyond [0, 1] where that is too little."""
         return self.l0 + self.lag + self.shortfall / self.horizon
+
+
+@dataclass(frozen=True, eq=False)
+class Tracked:
+    """What a tracker decided over a period."""
+
+    local: NDArray[np.bool_]
+    """(K,), true = local."""
+    thresholds: NDArray[np.float64]
+    """(K,), each from the decisions before it alone."""
+
+
+def track(scores: ArrayLike, start: ArrayLike, l0: float, *, memory: int, horizon: int) -> Tracked:
+    """Play a tracker over a period, as an edge would that scored these decisions one by one.
+
+    Args:
+        scores: (K,) of any rule, in the order of the slots; higher is harder.
+        start: (K',) the same rule's on the calibration days, oldest first.
+        l0: Wanted share of local decisions.
+        memory: Scores that are remembered.
+        horizon: Decisions within which a shortfall is made up: with those of a day, the budget
+            breathes over the day.
+
+    Raises:
+        ModelError: A score is not a finite number.
+    """
+    period = np.asarray(scores, dtype=np.float64)
+    known = np.asarray(start, dtype=np.float64)
+    if not (np.isfinite(period).all() and np.isfinite(known).all()):
+        raise ModelError("a rule gave a score that is not a finite number: its gate is unusable")
+    tracker = ThresholdTracker(l0, memory=memory, horizon=horizon)
+    tracker.start(known.tolist())
+    local = np.empty(period.shape, dtype=np.bool_)
+    thresholds = np.empty(period.shape)
+    for index, score in enumerate(period.tolist()):
+        thresholds[index] = tracker.threshold()
+        local[index] = decide([score], thresholds[index])[0]
+        tracker.observe(score, bool(local[index]))
+    return Tracked(local, thresholds)

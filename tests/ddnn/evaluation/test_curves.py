@@ -11,6 +11,7 @@ from ddnn.evaluation import (
     capture,
     local_share,
     oracle,
+    pooled_capture,
     random_cost,
     sweep,
 )
@@ -134,3 +135,23 @@ def test_draws_in_parts_give_the_same(week, monkeypatch):
     whole = compare()
     monkeypatch.setattr("ddnn.evaluation.bootstrap._CHUNK", 1000)
     assert compare()["rule"][0].cost.low == pytest.approx(whole["rule"][0].cost.low)
+
+
+@given(judged(), st.floats(0, 1))
+def test_one_window_pooled_is_the_window(case, share):
+    scores, local_cost, remote_cost = case
+    cost = float(sweep(scores, local_cost, remote_cost).cost_at(share))
+    one = (cost, share, local_cost, remote_cost)
+    alone, pooled = capture(*one), pooled_capture([one, one])
+    assert (alone is None) == (pooled is None)
+    assert alone is None or pooled == pytest.approx(alone)
+
+
+def test_a_window_counts_by_what_is_to_be_gained_in_it():
+    # A coin at L = 1/2 and the Oracle: 0.5 and 0 in the first window, 50 and 0 in the second.
+    local, remote = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    windows = [(0.0, 0.5, local, remote), (50.0, 0.5, 100 * local, 100 * remote)]
+    assert [capture(*window) for window in windows] == [1.0, 0.0]
+    assert pooled_capture(windows) == pytest.approx(0.5 / 50.5)
+    assert pooled_capture([]) is None
+    assert pooled_capture([(1.0, 0.5, np.ones(2), np.ones(2))]) is None

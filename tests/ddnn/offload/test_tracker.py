@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from ddnn.errors import ArtefactError
+from ddnn.errors import ArtefactError, ModelError
 from ddnn.offload import order_statistic
-from ddnn.offload.tracker import ThresholdTracker
+from ddnn.offload.tracker import ThresholdTracker, track
 
 
 def drifting(seed: int, slots: int = 720) -> tuple[np.ndarray, np.ndarray]:
@@ -139,3 +139,39 @@ def test_it_goes_on_after_a_restart() -> None:
 def test_what_is_no_state_is_refused(values: dict) -> None:
     with pytest.raises(ArtefactError, match="threshold tracker"):
         ThresholdTracker(0.5, memory=10, horizon=10).restore(values)
+
+
+@pytest.mark.parametrize("l0", [0.0, 0.3, 1.0])
+def test_a_period_is_played_as_the_edge_decides(l0: float) -> None:
+    calibration, later = drifting(1)
+    tracked = track(later, calibration, l0, memory=300, horizon=144)
+    tracker = ThresholdTracker(l0, memory=300, horizon=144)
+    tracker.start(calibration)
+    for score, local, threshold in zip(later, tracked.local, tracked.thresholds, strict=True):
+        assert threshold == tracker.threshold()
+        assert local == (score <= threshold and threshold > -np.inf)
+        tracker.observe(score, bool(local))
+
+
+@pytest.mark.parametrize("l0", [0.3, 0.7])
+@pytest.mark.parametrize(
+    "scores_of",
+    [
+        lambda rng, slots: np.zeros(slots),  # Cloud and Edge
+        lambda rng, slots: rng.random(slots),  # Random
+        lambda rng, slots: rng.gamma(0.3, size=slots) * 1e-4,  # a variance
+        lambda rng, slots: 1 / (1 + np.exp(-20 * rng.normal(size=slots))),  # a sure gate
+        lambda rng, slots: rng.integers(3, size=slots).astype(float),  # ties
+        lambda rng, slots: rng.normal(size=slots).cumsum() - 20,  # a benefit that drifts
+    ],
+)
+def test_every_kind_of_score_can_be_tracked(scores_of, l0: float) -> None:
+    scores = scores_of(np.random.default_rng(0), 288 + 720)
+    tracked = track(scores[288:], scores[:288], l0, memory=720, horizon=144)
+    assert abs(tracked.local.mean() - l0) < 0.05
+
+
+def test_scores_that_are_no_numbers_cannot_be_tracked() -> None:
+    for scores, start in (([np.nan], [1.0]), ([1.0], [np.inf])):
+        with pytest.raises(ModelError, match="finite"):
+            track(scores, start, 0.5, memory=10, horizon=10)
