@@ -30,7 +30,9 @@ from ddnn.offload import decide
 from ddnn.offload.anchored import RULES, load_known_rules, observe, read_known_rules
 from ddnn.offload.rules import RuleSet
 from ddnn.runtime.anchored_graph import (
+    graph_inputs,
     travels_shape,
+    weighing,
     write_edge,
     write_memory,
     write_remote,
@@ -132,6 +134,10 @@ def write_anchored_bundle(
     table = read_known_rules(folder)
     about = {
         "reaches": asdict(exits.reaches),
+        "weighing": {
+            "edge": weighing(exits.edge_features, exits.reaches.edge),
+            "cloud": weighing(exits.cloud_features, exits.reaches.cloud),
+        },
         "travels": travels_shape(exits),
         "shapes": allocator.to_json(),
         "rules": {
@@ -172,7 +178,8 @@ def check_parts(folder: Path, exits: AnchoredExits, context: Context) -> float:
     Raises:
         ModelError: It is above the tolerance.
     """
-    near, far = (graph_inputs(view.arrays) for view in (context.edge, context.cloud))
+    near = graph_inputs(context.edge, exits.edge_features, exits.reaches.edge)
+    far = graph_inputs(context.cloud, exits.cloud_features, exits.reaches.cloud)
     z, at_edge = Part(folder / PARTS["edge"], ["latent", "local"])(**near)
     (memory,) = Part(folder / PARTS["memory"], ["memory"])(**far)
     travels = np.concatenate([z, memory], axis=1)
@@ -192,15 +199,6 @@ def check_parts(folder: Path, exits: AnchoredExits, context: Context) -> float:
             f"than {TOLERANCE:g}; try other releases of onnx and onnxruntime"
         )
     return worst
-
-
-def graph_inputs(view: tuple[NDArray[np.float32], ...]) -> dict[str, NDArray[np.float32]]:
-    """Lay out the arrays of a view of K decisions as the graphs read them."""
-    recent, recent_known, ago, ago_known, calendar = view
-    K, _, vnfs = recent.shape
-    slots = np.concatenate([recent, ago.reshape(K, -1, vnfs)], axis=1)
-    known = (recent_known, ago_known.reshape(K, -1), calendar, np.ones((K, 1), np.float32))
-    return {"slots": slots, "facts": np.concatenate(known, axis=1)}
 
 
 def _load_exits(folder: Path, facts: BundleFacts) -> tuple[AnchoredExits, Allocator]:

@@ -1,9 +1,10 @@
 """ONNX graphs of exits that predict a distribution: the features fused with the layers they feed.
 
-A view of the past comes as two inputs: ``slots`` (batch, S, M), the R newest slots and then those
-around each lag, scaled, 0 where unknown; and ``facts`` (batch, S + 5), which of them are known, the
-target's calendar, and a 1. Each feature is then one row of a matrix (a difference of two slots),
-divided by the series' units, cut, and times two of the facts. All of it is done on the grid.
+A view of the past comes as two inputs. ``slots`` (batch, S, M): the R newest slots and then those
+around each lag, scaled, 0 where unknown. ``weights`` (batch, channels, 1): what each feature
+counts, the product of two facts: which slots are known, the target's calendar, and a 1 (see
+:func:`weighing`). A feature is one row of a matrix (a difference of two slots), divided by the
+series' units, cut, and weighed. All of it is done on the grid.
 """
 
 from collections.abc import Iterable
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from ddnn.context import Reach
+from ddnn.context import Reach, View
 from ddnn.errors import ModelError
 from ddnn.grid import Grid
 from ddnn.nets.anchored import AnchoredExits
@@ -59,8 +60,8 @@ def write_remote(exits: AnchoredExits, path: Path) -> None:
 def write_whole(exits: AnchoredExits, path: Path) -> None:
     """Write both exits in one graph, for other software.
 
-    Inputs are those of the edge's view, and ``far_slots`` and ``far_facts`` of the cloud's; outputs
-    ``local`` and ``remote``.
+    Inputs are those of the edge's view, and ``far_slots`` and ``far_weights`` of the cloud's;
+    outputs ``local`` and ``remote``.
     """
     graph = Graph()
     near = _features(graph, exits.edge_features, exits.reaches.edge, exits)
@@ -77,6 +78,25 @@ def travels_shape(exits: AnchoredExits) -> tuple[int, int, int]:
     """Shape of what one offloaded decision sends: z and the memory, channel by channel."""
     channels = exits.preset.latent[-1] + exits.preset.memory
     return channels, exits.grid.rows, exits.grid.columns
+
+
+def weighing(features: Features, reach: Reach) -> list[list[int]]:
+    """Give the two facts, by index, whose product each channel counts: (2, channels).
+
+    Facts are S times known or not, the calendar of the target (4), and a 1.
+    """
+    channels = _channels(features, reach)
+    return [[channel.a for channel in channels], [channel.b for channel in channels]]
+
+
+def graph_inputs(view: View, features: Features, reach: Reach) -> dict[str, NDArray[np.float32]]:
+    """Lay out a view of K decisions as a graph reads it."""
+    K, _, vnfs = view.recent.shape
+    slots = np.concatenate([view.recent, view.ago.reshape(K, -1, vnfs)], axis=1)
+    known = (view.recent_known, view.ago_known.reshape(K, -1))
+    facts = np.concatenate([*known, view.calendar, np.ones((K, 1), np.float32)], axis=1)
+    a, b = weighing(features, reach)
+    return {"slots": slots, "weights": (facts[:, a] * facts[:, b])[..., None]}
 
 
 class _Channel(NamedTuple):
@@ -127,10 +147,8 @@ def _features(
         raise ModelError(f"no ONNX graph for inputs cut at {bound}, which cuts a calendar too")
     channels = _channels(features, reach)
     S = reach.recent + len(reach.lags) * reach.width
-    slots, facts = (
-        graph.take(f"{named}slots", (S, exits.vnfs)),
-        graph.take(f"{named}facts", (S + 5,)),
-    )
+    slots = graph.take(f"{named}slots", (S, exits.vnfs))
+    weights = graph.take(f"{named}weights", (len(channels), 1))
     differences = np.zeros((len(channels), S), dtype=np.float32)
     for row, channel in enumerate(channels):
         if channel.plus is not None:
@@ -147,16 +165,8 @@ def _features(
     cells = graph.add("Sub", cells, graph.constant(bases))
     cells = graph.add("Mul", cells, graph.constant(pers))
     cells = graph.add("Clip", cells, graph.constant(-bound), graph.constant(bound))
-    known = graph.add(
-        "Mul",
-        *(
-            graph.add("Gather", facts, graph.constant(np.array(chosen)), axis=1)
-            for chosen in ([channel.a for channel in channels], [c.b for c in channels])
-        ),
-    )
-    known = graph.add("Unsqueeze", known, graph.constant(np.array([2])))
     shape = graph.constant(np.array([-1, len(channels), grid.rows, grid.columns]))
-    return graph.add("Reshape", graph.add("Mul", cells, known), shape)
+    return graph.add("Reshape", graph.add("Mul", cells, weights), shape)
 
 
 def _layers(graph: Graph, cells: str, layers: Iterable[nn.Module], grid: Grid) -> str:

@@ -6,7 +6,7 @@ travels is z, and the memory: what the remote exit makes of the long view, which
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
@@ -86,12 +86,16 @@ class AnchoredEdge:
             raise ParamsError(f"L0 {self.l0:g}: must lie in [0, 1]; give a share, such as 0.5")
         self.latent_shape = about.travels
         self.answer_shape = (2, self.facts.vnfs)
-        self._edge = Part(folder / PARTS["edge"], ["latent", "local"], threads)
-        self._memory = Part(folder / PARTS["memory"], ["memory"], threads)
         calendar = Calendar(Clock(self.facts.start, self.facts.slot_seconds, self.facts.timezone))
         scaling = (self.facts.minimum, self.facts.span)
-        self._near = ViewInputs(about.edge, calendar, *scaling)
-        self._far = ViewInputs(about.cloud, calendar, *scaling)
+        self._near = ViewInputs(about.edge, about.edge_weighing, calendar, *scaling)
+        self._far = ViewInputs(about.cloud, about.cloud_weighing, calendar, *scaling)
+        edge = Part(folder / PARTS["edge"], ["latent", "local"], threads)
+        memory = Part(folder / PARTS["memory"], ["memory"], threads)
+        self._edge, self._memory = (
+            part.bound(slots=view.slots, weights=view.weights)
+            for part, view in ((edge, self._near), (memory, self._far))
+        )
         self._local, self._remote = (
             DecisionRule(shape, self.facts.cost) for shape in (about.local, about.remote)
         )
@@ -118,7 +122,7 @@ class AnchoredEdge:
         """
         near = self._near
         near.fill(rows, time)
-        z, told = self._edge(slots=near.slots, facts=near.facts)
+        z, told = self._edge.run()
         predicted = _predicted(near.last[0], told[0])
         if predicted is None:
             nothing = np.zeros((1, self.facts.vnfs))
@@ -136,7 +140,7 @@ class AnchoredEdge:
         """Give what an offloaded decision sends, (1, *latent_shape): z and the memory."""
         far = self._far
         far.fill(rows, time)
-        (memory,) = self._memory(slots=far.slots, facts=far.facts)
+        (memory,) = self._memory.run()
         return np.concatenate([first.latent, memory], axis=1)
 
     def here(self, first: First) -> Served:
@@ -182,7 +186,7 @@ class AnchoredEdge:
             return float(uniform_scores(self.facts.seed, slots)[0])
         if self._gate is None:
             return 0.0
-        alone = Predicted(predicted.location[None], predicted.spread[None])
+        alone = Predicted.checked(predicted.location[None], predicted.spread[None])
         known = Known(alone, y[None], self._near.recent, self._near.calendar)
         return float(self._gate.score(known)[0])
 
@@ -240,7 +244,7 @@ class AnchoredCloud:
 
 
 _RESERVE = 1e-12  # of a sum of doubles: what its rounding may add
-_MOST = 100.0  # size of the logarithm of a spread, in full scales
+_MOST = 700.0  # size of the logarithm of a spread, in full scales
 _NOTHING = Predicted(np.zeros(1), np.ones(1))
 
 
@@ -248,15 +252,18 @@ def _predicted(last: Floats, told: Floats) -> Predicted | None:
     """Give the prediction (M,) that an exit told (2, M); None where it is no number."""
     location = (last + told[0]).astype(np.float64)
     log_spread = told[1].astype(np.float64)
-    if not (np.isfinite(location).all() and (np.abs(log_spread) < _MOST).all()):
+    # No NaN passes either.
+    if not (isfinite(location @ location) and np.abs(log_spread).max() < _MOST):
         return None
-    return Predicted(location, np.exp(log_spread))
+    return Predicted.checked(location, np.exp(log_spread))
 
 
 @dataclass(frozen=True, eq=False)
 class _EdgeFacts:
     edge: Reach
     cloud: Reach
+    edge_weighing: Sequence[Sequence[int]]
+    cloud_weighing: Sequence[Sequence[int]]
     travels: tuple[int, ...]
     local: ResidualShape
     remote: ResidualShape
@@ -271,6 +278,8 @@ def _read_edge_facts(folder: Path) -> _EdgeFacts:
         return _EdgeFacts(
             edge=_reach(reaches["edge"]),
             cloud=_reach(reaches["cloud"]),
+            edge_weighing=_pairs(facts["weighing"]["edge"]),
+            cloud_weighing=_pairs(facts["weighing"]["cloud"]),
             travels=tuple(int(size) for size in facts["travels"]),
             local=ResidualShape.from_json(shapes["local"]),
             remote=ResidualShape.from_json(shapes["remote"]),
@@ -281,6 +290,11 @@ def _read_edge_facts(folder: Path) -> _EdgeFacts:
             f"{path}: this model has no half for the edge; export it again with this version of "
             "ddnn"
         ) from error
+
+
+def _pairs(values: Any) -> list[list[int]]:
+    a, b = ([int(index) for index in row] for row in values)
+    return [a, b]
 
 
 def _reach(values: Mapping[str, Any]) -> Reach:

@@ -3,6 +3,7 @@
 The layout is that of anchored_graph.py, the numbers those of :func:`ddnn.context.build_view`.
 """
 
+from collections.abc import Sequence
 from math import isnan
 
 import numpy as np
@@ -36,13 +37,21 @@ class Calendar:
 
 
 class ViewInputs:
-    """The inputs ``slots`` (1, S, M) and ``facts`` (1, S + 5) of one decision."""
+    """The inputs ``slots`` (1, S, M) and ``weights`` (1, channels, 1) of one decision."""
 
-    def __init__(self, reach: Reach, calendar: Calendar, minimum: Doubles, span: Doubles) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        weighing: Sequence[Sequence[int]],
+        calendar: Calendar,
+        minimum: Doubles,
+        span: Doubles,
+    ) -> None:
         """Set up for a reach.
 
         Args:
             reach: How far back.
+            weighing: (2, channels): which two facts each channel counts, as the export says.
             calendar: Of the slots.
             minimum: (M,) of the scaling.
             span: (M,) of the scaling.
@@ -58,7 +67,14 @@ class ViewInputs:
         self._index = np.empty_like(self._offsets)
         self._units: Doubles = np.empty((self._offsets.size, minimum.size))
         self.slots: Floats = np.zeros((1, *self._units.shape), dtype=np.float32)
-        self.facts: Floats = np.ones((1, self._offsets.size + 5), dtype=np.float32)
+        self._facts: Floats = np.ones(self._offsets.size + 5, dtype=np.float32)
+        self._a, self._b = np.array(weighing, dtype=np.intp)
+        first = self._offsets.size
+        in_calendar = (self._a >= first) & (self._a < first + 4)
+        self._dated = np.flatnonzero(in_calendar)
+        self._dates = self._a[in_calendar] - first
+        self.weights: Floats = np.ones((1, self._a.size, 1), dtype=np.float32)
+        self._one = np.ones(first)
         self.unknown: tuple[str, ...] = ()
         """Parts of the newest view that are not wholly known: ``newest``, ``1 d ago``, ``7 d ago``.
         """
@@ -76,7 +92,7 @@ class ViewInputs:
     @property
     def calendar(self) -> Floats:
         """Of the target, (1, 4)."""
-        return self.facts[:, -5:-1]
+        return self._facts[None, -5:-1]
 
     def fill(self, rows: Doubles, time: int) -> None:
         """Take the view of the slot after the newest.
@@ -92,19 +108,19 @@ class ViewInputs:
         np.subtract(units, self._minimum, out=units)
         np.divide(units, self._span, out=units)
         self.slots[0] = units
-        self.facts[0, -5:-1] = self._calendar.at(time)
-        if self._past and len(rows) >= self.needed and not isnan(units[:, 0].sum()):
-            if self.unknown:
-                self.facts[0, :-5] = 1
-                self.unknown = ()
-        else:
-            self._mark(units)
+        dates = self._calendar.at(time)
+        self._facts[-5:-1] = dates
+        whole = self._past and len(rows) >= self.needed and not isnan(self._one @ units[:, 0])
+        if whole and not self.unknown:
+            self.weights[0, self._dated, 0] = dates[self._dates]
+            return
+        self._mark(np.isfinite(units[:, 0]) & (self._index >= 0) & (self._offsets < 0))
 
-    def _mark(self, units: Doubles) -> None:
+    def _mark(self, known: NDArray[np.bool_]) -> None:
         """Set what is unknown to 0, and say so: the network has learned from such views, too."""
-        known = (self._index >= 0) & (self._offsets < 0) & ~np.isnan(units[:, 0])
         self.slots[0, ~known] = 0
-        self.facts[0, :-5] = known
+        self._facts[:-5] = known
+        self.weights[0, :, 0] = self._facts[self._a] * self._facts[self._b]
         reach, slot = self._reach, self._calendar.slot_seconds
         names = ["newest", *(f"{lag * slot / _DAY_SECONDS:.3g} d ago" for lag in reach.lags)]
         ends = reach.recent + reach.width * np.arange(len(reach.lags) + 1)

@@ -31,6 +31,4 @@ def _fit(system: AnchoredSystem) -> ExpectedBenefit:
     context = contexts(prepared, days, system.exits.reaches)
     seen, _ = observe(system.exits, system.allocator, prepared.cost, context, days)
     remote: Predicted = predict(system.exits, context)[1]
-    return ExpectedBenefit.fit(
-        seen.known, remote, system.allocator.local, prepared.cost, system.allocator.remote
-    )
+    return ExpectedBenefit.fit(seen.known, remote, system.allocator.remote, prepared.cost)

@@ -15,7 +15,8 @@ from ddnn.demand import Demand, read_demand
 from ddnn.errors import ArtefactError, ModelError, ParamsError
 from ddnn.params import load_params
 from ddnn.runtime.allocate import allocate, fit_demand
-from ddnn.runtime.anchored_bundle import AnchoredBundle, graph_inputs, load_anchored_bundle
+from ddnn.runtime.anchored_bundle import AnchoredBundle, load_anchored_bundle
+from ddnn.runtime.anchored_graph import graph_inputs
 from ddnn.runtime.anchored_served import AnchoredCloud, AnchoredEdge
 from ddnn.runtime.half import load_cloud, load_edge
 from ddnn.runtime.manifest import verify, write_manifest
@@ -74,11 +75,15 @@ def test_the_view_is_that_of_the_training(
         time = demand.start + target * demand.slot_seconds
         first = edge.see(demand.values[:target], time)
         edge.travels(first, demand.values[:target], time)
-        for found, reach in ((edge._near, reaches.edge), (edge._far, reaches.cloud)):
+        for found, reach, features in (
+            (edge._near, reaches.edge, bundle.exits.edge_features),
+            (edge._far, reaches.cloud, bundle.exits.cloud_features),
+        ):
             view = build_view(scaled[:target], range(target, target + 1), clock, reach)
-            expected = graph_inputs(view.arrays)
+            expected = graph_inputs(view, features, reach)
             np.testing.assert_array_equal(found.slots, expected["slots"])
-            np.testing.assert_array_equal(found.facts, expected["facts"])
+            np.testing.assert_array_equal(found.weights, expected["weights"])
+            np.testing.assert_array_equal(found.calendar, view.calendar)
 
 
 def test_before_a_week_is_known_the_answer_says_so(anchored_bundle: Path, demand: Demand) -> None:
