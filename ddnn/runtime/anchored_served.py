@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ddnn.context import Clock, Reach
 from ddnn.decision import DecisionRule, Predicted, ResidualShape, allocate_within
 from ddnn.errors import ArtefactError, ModelError, ParamsError
-from ddnn.offload.calibration import decide, local_count, order_statistic
+from ddnn.offload.calibration import local_count, order_statistic
 from ddnn.offload.draws import uniform_scores
 from ddnn.offload.known import Known
 from ddnn.offload.known_gates import KnownGate, gate_from_json
@@ -134,7 +134,7 @@ class AnchoredEdge:
     def keeps(self, score: float, threshold: float | None = None) -> bool:
         """Say whether a score stays local, under the calibrated threshold or another."""
         limit = self.threshold if threshold is None else threshold
-        return bool(decide([score], limit)[0])
+        return -inf < limit and score <= limit  # as ddnn.offload.decide does for many
 
     def travels(self, first: First, rows: Doubles, time: int) -> Floats:
         """Give what an offloaded decision sends, (1, *latent_shape): z and the memory."""

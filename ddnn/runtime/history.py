@@ -12,6 +12,7 @@ from ddnn.errors import ArtefactError, DemandError
 Doubles = NDArray[np.float64]
 
 _DAY_SECONDS = 86_400
+_MOST = 1e30
 
 
 class RepeatedError(Exception):
@@ -143,14 +144,8 @@ class History:
             raise DemandError(
                 f"demand: {demand.size} values, but the model has {self._buffer.shape[1]} series"
             )
-        for wrong, said in (
-            (~np.isfinite(demand), "not finite"),
-            (demand < 0, "negative"),
-            (demand > 1e30, "beyond all bounds"),
-        ):
-            if wrong.any():
-                place = int(np.argmax(wrong))
-                raise DemandError(f"demand: value {place + 1} is {said} ({demand[place]})")
+        if not (demand.min() >= 0 and demand.max() <= _MOST):  # a NaN is neither
+            _refuse(demand)
         if not 0 <= time < 2**40 or (time - self._start) % self._slot:
             raise DemandError(
                 f"time: {time} is not the start of a slot; slots of {self._slot} s lie whole "
@@ -176,3 +171,14 @@ class History:
             day_ago = policy == "day_ago" and len(known) >= lag
             rows.append(known[-lag] if day_ago else before)
         return np.stack(rows)
+
+
+def _refuse(demand: Doubles) -> None:
+    for wrong, said in (
+        (~np.isfinite(demand), "not finite"),
+        (demand < 0, "negative"),
+        (demand > _MOST, "beyond all bounds"),
+    ):
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            raise DemandError(f"demand: value {place + 1} is {said} ({demand[place]})")
