@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.ddnn.offload.knowing import SHAPE, make_known, remote_distribution
 
 from ddnn.cost import AllocationCost, PenaltyForm, sla_cost, squared_error
 from ddnn.decision import DecisionRule, Predicted
 from ddnn.errors import ArtefactError
 from ddnn.offload.expected_benefit import ExpectedBenefit
 from ddnn.offload.known import Known
+from tests.ddnn.offload.knowing import SHAPE, make_known, remote_distribution
 
 COSTS = {
     "eq3": sla_cost(2.0),

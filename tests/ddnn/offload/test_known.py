@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from tests.ddnn.offload.knowing import make_known
 
 from ddnn.offload.known import Known
+from tests.ddnn.offload.knowing import make_known
 
 
 def test_a_part_is_some_of_the_decisions() -> None:

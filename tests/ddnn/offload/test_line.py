@@ -45,7 +45,7 @@ def test_a_regressor_that_never_changed_weighs_nothing() -> None:
     rows, wanted = noisy(0)
     rows[:, 1] = 5.0
     line = Line.fit(rows, wanted, 1.0)
-    moved = rows + [0.0, 1000.0, 0.0]
+    moved = rows + np.array([0.0, 1000.0, 0.0])
     np.testing.assert_allclose(line(moved), line(rows))
 
 

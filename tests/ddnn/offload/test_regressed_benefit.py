@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from tests.ddnn.offload.knowing import make_known
 
 from ddnn.errors import ArtefactError
 from ddnn.offload.regressed_benefit import RegressedBenefit
+from tests.ddnn.offload.knowing import make_known
 
 
 def test_a_benefit_that_can_be_seen_is_found() -> None:

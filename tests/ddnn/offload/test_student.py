@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.ddnn.offload.knowing import make_known, remote_distribution
 
 from ddnn.decision import Predicted
 from ddnn.errors import ArtefactError
 from ddnn.offload.student import Student, signals, usual_step
+from tests.ddnn.offload.knowing import make_known, remote_distribution
 
 
 def test_allocations_that_follow_from_what_is_seen_are_found() -> None:
@@ -111,7 +111,7 @@ def test_it_survives_json(kind: str) -> None:
 def test_what_is_no_student_is_refused(damage: dict) -> None:
     known = make_known()
     values = Student.fit(known, known.local * 1.1).to_json() | damage
-    with pytest.raises(ArtefactError, match="not a (student|line)"):
+    with pytest.raises(ArtefactError, match=r"not a (student|line)"):
         Student.from_json(values)
 
 
