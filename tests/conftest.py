@@ -141,7 +141,6 @@ def anchored_stage(tmp_path_factory: pytest.TempPathFactory) -> "Stage":
         "split.validation_days": 2,
         "split.calibration_days": 1,
         "train.preset": "anchored",
-        "anchored.rules": ["expected_cost"],
         "evaluate.rule": "expected_cost",
     }
     params = load_params(Path(__file__).parents[1] / "params.yaml", overrides)

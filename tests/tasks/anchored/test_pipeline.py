@@ -26,9 +26,8 @@ from tasks.stage import Stage
 
 ANCHORED = {
     "train.preset": "anchored",
-    "anchored.rules": ["expected_cost"],
     "anchored.training.max_epochs": 3,
-    "evaluate.rule": "expected_cost",
+    "evaluate.rule": "expected_benefit",
 }
 STAGES = ("train", "deepcog", "label", "offloader", "evaluate", "export", "report")
 
@@ -98,8 +97,11 @@ def test_the_evaluation_has_the_numbers_of_the_others(anchored: Run, pipeline) -
     )
     assert found.keys() == others.keys()
     assert found["systems"].keys() == others["systems"].keys()
-    assert set(found["rules"]) == {"random", "oracle", "oracle_corrected", "expected_cost"}
-    assert found["deployed"]["rule"] == "expected_cost"
+    assert set(found["rules"]) == {
+        *("random", "oracle", "oracle_corrected"),
+        *("expected_benefit", "expected_cost"),
+    }
+    assert found["deployed"]["rule"] == "expected_benefit"
     exits = load_anchored(anchored.root / "train")
     cells = exits.grid.rows * exits.grid.columns
     assert found["size"]["bytes"]["latent"] == 4 * 48 * cells
@@ -145,7 +147,7 @@ def test_the_report_says_how_it_was_trained(anchored: Run) -> None:
     text = (anchored.root / "report" / "report.html").read_text()
     assert "predict a distribution" in text
     assert "stand-in" not in text
-    assert "Expected cost" in text
+    assert "Expected benefit" in text
     history = pd.read_csv(anchored.root / "report" / "plots" / "history.csv")
     assert {"local_nll", "local_cost", "deepcog_cost"} <= set(history)
 
