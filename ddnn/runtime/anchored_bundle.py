@@ -8,7 +8,7 @@ processes run (see anchored_served.py).
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ from ddnn.offload.anchored import RULES, load_known_rules, observe, read_known_r
 from ddnn.offload.rules import RuleSet
 from ddnn.runtime.anchored_graph import (
     graph_inputs,
+    layout,
     travels_shape,
-    weighing,
     write_edge,
     write_memory,
     write_remote,
@@ -44,6 +44,7 @@ from ddnn.runtime.manifest import write_manifest
 from ddnn.runtime.onnx_model import TOLERANCE
 from ddnn.runtime.onnx_run import Part
 from ddnn.runtime.served import EDGE, EDGE_FACTS, Facts
+from ddnn.runtime.view_inputs import Layout
 
 TRAINED = ("anchored.safetensors", "anchored.json", "allocator.json")
 """What the stage ``train`` gives."""
@@ -133,11 +134,9 @@ def write_anchored_bundle(
     write_whole(exits, folder / ONNX)
     table = read_known_rules(folder)
     about = {
-        "reaches": asdict(exits.reaches),
-        "weighing": {
-            "edge": weighing(exits.edge_features, exits.reaches.edge),
-            "cloud": weighing(exits.cloud_features, exits.reaches.cloud),
-        },
+        "layouts": dict(
+            zip(("edge", "cloud"), (each.to_json() for each in _layouts(exits)), strict=True)
+        ),
         "travels": travels_shape(exits),
         "shapes": allocator.to_json(),
         "rules": {
@@ -178,18 +177,20 @@ def check_parts(folder: Path, exits: AnchoredExits, context: Context) -> float:
     Raises:
         ModelError: It is above the tolerance.
     """
-    near = graph_inputs(context.edge, exits.edge_features, exits.reaches.edge)
-    far = graph_inputs(context.cloud, exits.cloud_features, exits.reaches.cloud)
-    z, at_edge = Part(folder / PARTS["edge"], ["latent", "local"])(**near)
-    (memory,) = Part(folder / PARTS["memory"], ["memory"])(**far)
+    near, far = (
+        graph_inputs(view, how)
+        for view, how in zip((context.edge, context.cloud), _layouts(exits), strict=True)
+    )
+    z, at_edge = Part(folder / PARTS["edge"], ["latent", "local"])(view=near)
+    (memory,) = Part(folder / PARTS["memory"], ["memory"])(view=far)
     travels = np.concatenate([z, memory], axis=1)
     (in_cloud,) = Part(folder / PARTS["remote"], ["remote"])(latent=travels)
-    whole = Part(folder / ONNX, ["local", "remote"])
-    both = whole(**near, **{f"far_{name}": value for name, value in far.items()})
+    whole = Part(folder / ONNX, ["local", "remote"])(view=near, far_view=far)
     last, worst = context.edge.recent[:, -1], 0.0
     predicted = predict(exits, context)
-    pairs = zip((at_edge, in_cloud, *both), (*predicted, *predicted), strict=True)
-    for told, expected in pairs:
+    pairs = zip((at_edge, in_cloud, *whole), (*predicted, *predicted), strict=True)
+    for on_grid, expected in pairs:
+        told = on_grid.reshape(len(last), 2, -1)[..., exits.grid.cells]
         apart = np.abs(last + told[:, 0] - expected.location)
         spread = np.abs(np.exp(told[:, 1].astype(np.float64)) - expected.spread)
         worst = max(worst, float(apart.max(initial=0)), float(spread.max(initial=0)))
@@ -199,6 +200,12 @@ def check_parts(folder: Path, exits: AnchoredExits, context: Context) -> float:
             f"than {TOLERANCE:g}; try other releases of onnx and onnxruntime"
         )
     return worst
+
+
+def _layouts(exits: AnchoredExits) -> tuple[Layout, Layout]:
+    """Of both views."""
+    edge = layout(exits, exits.edge_features, exits.reaches.edge)
+    return edge, layout(exits, exits.cloud_features, exits.reaches.cloud)
 
 
 def _load_exits(folder: Path, facts: BundleFacts) -> tuple[AnchoredExits, Allocator]:

@@ -6,7 +6,7 @@ travels is z, and the memory: what the remote exit makes of the long view, which
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.context import Clock, Reach
+from ddnn.context import Clock
 from ddnn.decision import DecisionRule, Predicted, ResidualShape, allocate_within
 from ddnn.errors import ArtefactError, ModelError, ParamsError
 from ddnn.offload.calibration import local_count, order_statistic
@@ -25,7 +25,7 @@ from ddnn.offload.known_gates import KnownGate, gate_from_json
 from ddnn.runtime.manifest import verify
 from ddnn.runtime.onnx_run import Part
 from ddnn.runtime.served import EDGE, EDGE_FACTS, Facts, First, Served, with_room
-from ddnn.runtime.view_inputs import Calendar, ViewInputs
+from ddnn.runtime.view_inputs import Calendar, Layout, ViewInputs
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -88,13 +88,14 @@ class AnchoredEdge:
         self.answer_shape = (2, self.facts.vnfs)
         calendar = Calendar(Clock(self.facts.start, self.facts.slot_seconds, self.facts.timezone))
         scaling = (self.facts.minimum, self.facts.span)
-        self._near = ViewInputs(about.edge, about.edge_weighing, calendar, *scaling)
-        self._far = ViewInputs(about.cloud, about.cloud_weighing, calendar, *scaling)
+        self._near = ViewInputs(about.edge, calendar, *scaling)
+        self._far = ViewInputs(about.cloud, calendar, *scaling)
+        self._cells = about.edge.cells
         edge = Part(folder / PARTS["edge"], ["latent", "local"], threads)
         memory = Part(folder / PARTS["memory"], ["memory"], threads)
         self._edge, self._memory = (
-            part.bound(slots=view.slots, weights=view.weights)
-            for part, view in ((edge, self._near), (memory, self._far))
+            part.bound(view=inputs.view)
+            for part, inputs in ((edge, self._near), (memory, self._far))
         )
         self._local, self._remote = (
             DecisionRule(shape, self.facts.cost) for shape in (about.local, about.remote)
@@ -123,7 +124,7 @@ class AnchoredEdge:
         near = self._near
         near.fill(rows, time)
         z, told = self._edge.run()
-        predicted = _predicted(near.last[0], told[0])
+        predicted = _predicted(near.last, told.reshape(2, -1).take(self._cells, axis=1))
         if predicted is None:
             nothing = np.zeros((1, self.facts.vnfs))
             return AnchoredFirst(np.nan, z, nothing, None, near.unknown, predicted=_NOTHING)
@@ -157,7 +158,7 @@ class AnchoredEdge:
             ValueError: It is no prediction.
         """
         unknown = tuple(dict.fromkeys((*first.unknown, *self._far.unknown)))
-        predicted = _predicted(self._near.last[0], reply[0])
+        predicted = _predicted(self._near.last, reply[0])
         if predicted is None:
             raise ValueError("the remote exit gave no prediction")
         if self._cap is not None:
@@ -226,7 +227,8 @@ class AnchoredCloud:
         facts, model = verify(folder)
         self.folder = folder
         self.facts = Facts.read(facts, model, folder)
-        self.latent_shape = _read_edge_facts(folder).travels
+        about = _read_edge_facts(folder)
+        self.latent_shape, self._cells = about.travels, about.edge.cells
         self._remote = Part(folder / PARTS["remote"], ["remote"], threads)
 
     def latent(self, D: Floats) -> Floats:
@@ -236,7 +238,7 @@ class AnchoredCloud:
     def remote(self, z: Floats) -> Floats:
         """Give (batch, 2, M) of what travelled (batch, ...): location less newest, log-spread."""
         (told,) = self._remote(latent=z)
-        return told
+        return told.reshape(len(told), 2, -1).take(self._cells, axis=2)
 
     def warm(self) -> None:
         """Run it once: the first decision must not be the slow one."""
@@ -248,9 +250,9 @@ _MOST = 700.0  # size of the logarithm of a spread, in full scales
 _NOTHING = Predicted(np.zeros(1), np.ones(1))
 
 
-def _predicted(last: Floats, told: Floats) -> Predicted | None:
+def _predicted(last: Doubles, told: Floats) -> Predicted | None:
     """Give the prediction (M,) that an exit told (2, M); None where it is no number."""
-    location = (last + told[0]).astype(np.float64)
+    location = last + told[0]
     log_spread = told[1].astype(np.float64)
     # No NaN passes either.
     if not (isfinite(location @ location) and np.abs(log_spread).max() < _MOST):
@@ -260,10 +262,8 @@ def _predicted(last: Floats, told: Floats) -> Predicted | None:
 
 @dataclass(frozen=True, eq=False)
 class _EdgeFacts:
-    edge: Reach
-    cloud: Reach
-    edge_weighing: Sequence[Sequence[int]]
-    cloud_weighing: Sequence[Sequence[int]]
+    edge: Layout
+    cloud: Layout
     travels: tuple[int, ...]
     local: ResidualShape
     remote: ResidualShape
@@ -274,12 +274,10 @@ def _read_edge_facts(folder: Path) -> _EdgeFacts:
     path = folder / EDGE_FACTS
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
-        reaches, shapes = facts["reaches"], facts["shapes"]
+        layouts, shapes = facts["layouts"], facts["shapes"]
         return _EdgeFacts(
-            edge=_reach(reaches["edge"]),
-            cloud=_reach(reaches["cloud"]),
-            edge_weighing=_pairs(facts["weighing"]["edge"]),
-            cloud_weighing=_pairs(facts["weighing"]["cloud"]),
+            edge=Layout.from_json(layouts["edge"]),
+            cloud=Layout.from_json(layouts["cloud"]),
             travels=tuple(int(size) for size in facts["travels"]),
             local=ResidualShape.from_json(shapes["local"]),
             remote=ResidualShape.from_json(shapes["remote"]),
@@ -290,13 +288,3 @@ def _read_edge_facts(folder: Path) -> _EdgeFacts:
             f"{path}: this model has no half for the edge; export it again with this version of "
             "ddnn"
         ) from error
-
-
-def _pairs(values: Any) -> list[list[int]]:
-    a, b = ([int(index) for index in row] for row in values)
-    return [a, b]
-
-
-def _reach(values: Mapping[str, Any]) -> Reach:
-    lags = tuple(int(lag) for lag in values["lags"])
-    return Reach(int(values["recent"]), int(values["around"]), lags)

@@ -3,13 +3,16 @@
 The layout is that of anchored_graph.py, the numbers those of :func:`ddnn.context.build_view`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from math import isnan
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddnn.context import Clock, Reach
+from ddnn.errors import ArtefactError
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -36,63 +39,155 @@ class Calendar:
         return row
 
 
-class ViewInputs:
-    """The inputs ``slots`` (1, S, M) and ``weights`` (1, channels, 1) of one decision."""
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How a graph reads a view: its reach, the grid, and what is usual for each series."""
 
-    def __init__(
-        self,
-        reach: Reach,
-        weighing: Sequence[Sequence[int]],
-        calendar: Calendar,
-        minimum: Doubles,
-        span: Doubles,
-    ) -> None:
-        """Set up for a reach.
+    reach: Reach
+    rows: int
+    columns: int
+    cells: NDArray[np.int64]
+    """(M,) of each VNF."""
+    mean: Doubles
+    """(M,), scaled: what slots are told less."""
+    kind: Floats
+    """(kinds, M): what tells series apart."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values for a JSON file."""
+        return {
+            "reach": asdict(self.reach),
+            "rows": self.rows,
+            "columns": self.columns,
+            "cells": self.cells.tolist(),
+            "mean": self.mean.tolist(),
+            "kind": self.kind.astype(np.float64).tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild what :meth:`to_json` gave.
+
+        Raises:
+            ArtefactError: The values are not those of a layout.
+        """
+        try:
+            how = values["reach"]
+            lags = tuple(int(lag) for lag in how["lags"])
+            found = cls(
+                Reach(int(how["recent"]), int(how["around"]), lags),
+                int(values["rows"]),
+                int(values["columns"]),
+                np.array(values["cells"], dtype=np.int64),
+                np.array(values["mean"], dtype=np.float64),
+                np.array(values["kind"], dtype=np.float32),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArtefactError(f"not the layout of a view ({error}); export again") from error
+        cells, vnfs = found.cells, found.cells.size
+        inside = vnfs > 0 and cells.min() >= 0 and cells.max() < found.rows * found.columns
+        if not inside or found.mean.shape != (vnfs,) or found.kind.shape[1:] != (vnfs,):
+            raise ArtefactError("not the layout of a view (cells or series differ); export again")
+        return found
+
+    @property
+    def slots(self) -> int:
+        """S, of a view."""
+        return self.reach.recent + len(self.reach.lags) * self.reach.width
+
+    @property
+    def planes(self) -> int:
+        """Of a graph's input: the slots; the kinds; a flag for each lag, the calendar, and a 1."""
+        return self.slots + len(self.kind) + len(self.reach.lags) + 5
+
+    def source(self) -> NDArray[np.int64]:
+        """VNF of each cell; 0, too, where there is none."""
+        found = np.zeros(self.rows * self.columns, dtype=np.int64)
+        found[self.cells] = np.arange(self.cells.size)
+        return found
+
+    def empty(self) -> Floats:
+        """Give an input (1, planes, rows, columns) without slots, all of them known."""
+        view = np.zeros((self.planes, self.rows * self.columns), dtype=np.float32)
+        first = self.slots + len(self.kind)
+        view[self.slots : first, self.cells] = self.kind
+        view[first:] = 1
+        return view.reshape(1, self.planes, self.rows, self.columns)
+
+    def mark(self, view: Floats, known: NDArray[np.bool_]) -> None:
+        """Make the differences with unknown slots 0: where one is unknown, another stands for it.
 
         Args:
-            reach: How far back.
-            weighing: (2, channels): which two facts each channel counts, as the export says.
+            view: (planes, cells), written to.
+            known: (S,).
+        """
+        reach = self.reach
+        last = reach.recent - 1
+        view[: reach.recent][~known[: reach.recent]] = view[last]
+        for lag in range(len(reach.lags)):
+            first = reach.recent + lag * reach.width
+            anchor, part = first + reach.around - 1, slice(first, first + reach.width)
+            if not known[anchor]:
+                view[part] = view[last]
+            else:
+                view[part][~known[part]] = view[anchor]
+            view[self.slots + len(self.kind) + lag] = known[first + reach.around]
+
+
+class ViewInputs:
+    """The input ``view`` (1, planes, rows, columns) of one decision."""
+
+    def __init__(self, layout: Layout, calendar: Calendar, minimum: Doubles, span: Doubles) -> None:
+        """Set up.
+
+        Args:
+            layout: As the export says.
             calendar: Of the slots.
             minimum: (M,) of the scaling.
             span: (M,) of the scaling.
         """
-        self._reach, self._calendar = reach, calendar
-        self._minimum, self._span = minimum, span
+        self._layout, self._calendar = layout, calendar
+        reach, S, cells = layout.reach, layout.slots, layout.rows * layout.columns
         around = np.arange(-reach.around, reach.around + 1)
-        offsets = [np.arange(-reach.recent, 0), *(around - lag for lag in reach.lags)]
-        self._offsets = np.concatenate(offsets)
+        self._offsets = np.concatenate(
+            [np.arange(-reach.recent, 0), *(around - lag for lag in reach.lags)]
+        )
         self.needed = int(-self._offsets.min())
         """Slots of history without which something in the view is unknown."""
         self._past = bool((self._offsets < 0).all())
-        self._index = np.empty_like(self._offsets)
-        self._units: Doubles = np.empty((self._offsets.size, minimum.size))
-        self.slots: Floats = np.zeros((1, *self._units.shape), dtype=np.float32)
-        self._facts: Floats = np.ones(self._offsets.size + 5, dtype=np.float32)
-        self._a, self._b = np.array(weighing, dtype=np.intp)
-        first = self._offsets.size
-        in_calendar = (self._a >= first) & (self._a < first + 4)
-        self._dated = np.flatnonzero(in_calendar)
-        self._dates = self._a[in_calendar] - first
-        self.weights: Floats = np.ones((1, self._a.size, 1), dtype=np.float32)
-        self._one = np.ones(first)
+        source, self._vnfs = layout.source(), minimum.size
+        # One index into the history brings each slot to its cells.
+        self._places = self._offsets[:, None] * self._vnfs + source
+        self._index = np.empty_like(self._places)
+        self._base = (minimum + layout.mean * span)[source]
+        self._span = np.full(cells, np.inf)  # where no VNF lies, all is 0
+        self._span[layout.cells] = span
+        self._units: Doubles = np.empty((S, cells))
+        self.view: Floats = layout.empty()
+        self._planes = self.view.reshape(layout.planes, cells)
+        self._slots, self._dates = self._planes[:S], self._planes[-5:-1]
+        self._one = np.ones(S)
         self.unknown: tuple[str, ...] = ()
         """Parts of the newest view that are not wholly known: ``newest``, ``1 d ago``, ``7 d ago``.
         """
 
     @property
-    def recent(self) -> Floats:
+    def recent(self) -> Doubles:
         """The newest slots (1, R, M), scaled."""
-        return self.slots[:, : self._reach.recent]
+        layout = self._layout
+        return (self._slots[: layout.reach.recent, layout.cells] + layout.mean)[None]
 
     @property
-    def last(self) -> Floats:
-        """The newest demand (1, M), scaled."""
-        return self.slots[:, self._reach.recent - 1]
+    def last(self) -> Doubles:
+        """The newest demand (M,), scaled."""
+        layout = self._layout
+        found: Doubles = self._slots[layout.reach.recent - 1].take(layout.cells) + layout.mean
+        return found
 
     @property
     def calendar(self) -> Floats:
         """Of the target, (1, 4)."""
-        return self._facts[None, -5:-1]
+        return self._dates[None, :, 0]
 
     def fill(self, rows: Doubles, time: int) -> None:
         """Take the view of the slot after the newest.
@@ -101,30 +196,28 @@ class ViewInputs:
             rows: History (T, M) in the user's unit, the newest last; NaN where it is unknown.
             time: Start of the slot that is decided on, epoch seconds.
         """
-        np.add(self._offsets, len(rows), out=self._index)
         units = self._units
-        # The index is within bounds, or the slot marked unknown below: no check is needed.
-        np.take(rows, self._index, axis=0, out=units, mode="clip")
-        np.subtract(units, self._minimum, out=units)
+        np.add(self._places, len(rows) * self._vnfs, out=self._index)
+        # Slots from before the history began are marked unknown below.
+        np.take(rows.reshape(-1), self._index, out=units, mode="clip")
+        np.subtract(units, self._base, out=units)
         np.divide(units, self._span, out=units)
-        self.slots[0] = units
-        dates = self._calendar.at(time)
-        self._facts[-5:-1] = dates
-        whole = self._past and len(rows) >= self.needed and not isnan(self._one @ units[:, 0])
-        if whole and not self.unknown:
-            self.weights[0, self._dated, 0] = dates[self._dates]
+        self._slots[:] = units
+        self._dates[:] = self._calendar.at(time)[:, None]
+        whole = self._past and len(rows) >= self.needed
+        place = self._layout.cells[0]
+        if whole and not self.unknown and not isnan(self._one @ units[:, place]):
             return
-        self._mark(np.isfinite(units[:, 0]) & (self._index >= 0) & (self._offsets < 0))
+        known = np.isfinite(units[:, place]) & (len(rows) + self._offsets >= 0)
+        known &= self._offsets < 0
+        self._layout.mark(self._planes, known)
+        self._name(known)
 
-    def _mark(self, known: NDArray[np.bool_]) -> None:
-        """Set what is unknown to 0, and say so: the network has learned from such views, too."""
-        self.slots[0, ~known] = 0
-        self._facts[:-5] = known
-        self.weights[0, :, 0] = self._facts[self._a] * self._facts[self._b]
-        reach, slot = self._reach, self._calendar.slot_seconds
+    def _name(self, known: NDArray[np.bool_]) -> None:
+        reach, slot = self._layout.reach, self._calendar.slot_seconds
         names = ["newest", *(f"{lag * slot / _DAY_SECONDS:.3g} d ago" for lag in reach.lags)]
-        ends = reach.recent + reach.width * np.arange(len(reach.lags) + 1)
-        parts = np.split(known, ends[:-1])
+        ends = reach.recent + reach.width * np.arange(len(reach.lags))
+        parts = np.split(known, ends)
         self.unknown = tuple(
             name for name, part in zip(names, parts, strict=True) if not part.all()
         )

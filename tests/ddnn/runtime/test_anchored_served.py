@@ -16,7 +16,7 @@ from ddnn.errors import ArtefactError, ModelError, ParamsError
 from ddnn.params import load_params
 from ddnn.runtime.allocate import allocate, fit_demand
 from ddnn.runtime.anchored_bundle import AnchoredBundle, load_anchored_bundle
-from ddnn.runtime.anchored_graph import graph_inputs
+from ddnn.runtime.anchored_graph import graph_inputs, layout
 from ddnn.runtime.anchored_served import AnchoredCloud, AnchoredEdge
 from ddnn.runtime.half import load_cloud, load_edge
 from ddnn.runtime.manifest import verify, write_manifest
@@ -79,11 +79,12 @@ def test_the_view_is_that_of_the_training(
             (edge._near, reaches.edge, bundle.exits.edge_features),
             (edge._far, reaches.cloud, bundle.exits.cloud_features),
         ):
+            how = layout(bundle.exits, features, reach)
             view = build_view(scaled[:target], range(target, target + 1), clock, reach)
-            expected = graph_inputs(view, features, reach)
-            np.testing.assert_array_equal(found.slots, expected["slots"])
-            np.testing.assert_array_equal(found.weights, expected["weights"])
+            np.testing.assert_allclose(found.view, graph_inputs(view, how), rtol=0, atol=1e-6)
             np.testing.assert_array_equal(found.calendar, view.calendar)
+        newest = scaled[None, target - 4 : target]
+        np.testing.assert_allclose(edge._near.recent, newest, rtol=0, atol=1e-6)
 
 
 def test_before_a_week_is_known_the_answer_says_so(anchored_bundle: Path, demand: Demand) -> None:
