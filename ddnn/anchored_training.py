@@ -22,7 +22,7 @@ from ddnn.nets.anchored.likelihood import negative_log_likelihood
 from ddnn.nets.anchored.prediction import tensors
 
 # One way to mix seeds, cut a state and set the processor, for both trainings.
-from ddnn.training import _mix, _part, _processor
+from ddnn.training import EpochRecord, _mix, _part, _processor
 
 Decisions = tuple[Context, NDArray[np.float32]]
 """K decisions' context and the demand d (K, M) that they met, scaled."""
@@ -71,6 +71,10 @@ class LikelihoodRecord:
     """Eq. (9), on validation decisions."""
     best: bool
     """The lowest so far."""
+
+    def as_epoch(self) -> EpochRecord:
+        """Give it as the other training's, with likelihoods for costs: for a progress bar."""
+        return EpochRecord(self.epoch, self.train, self.local, self.remote, self.joint, self.best)
 
 
 LikelihoodHistory = list[LikelihoodRecord]

@@ -205,10 +205,36 @@ class SurrogateParams(_Group):
     """Slope under the demand, where eq. (3) has none, in cost per full scale."""
 
 
+Preset = Literal["paper", "table3", "anchored"]
+
+
+class LikelihoodParams(_Group):
+    """Joint-exit training by likelihood; see ddnn/anchored_training.py."""
+
+    learning_rate: Positive = 0.002
+    batch: Annotated[int, Field(ge=1)] = 64
+    weight_decay: NonNegative = 0.003
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """Decay per step of the running mean of the weights."""
+    max_epochs: Annotated[int, Field(ge=1)] = 60
+    patience: Annotated[int, Field(ge=1)] = 6
+
+
+KnownRule = Literal["expected_benefit", "expected_cost"]
+
+
+class AnchoredParams(_Group):
+    """Of the preset ``anchored`` alone; all has a default, for records from before it was there."""
+
+    training: LikelihoodParams = LikelihoodParams()
+    rules: Annotated[list[KnownRule], Field(min_length=1)] = ["expected_benefit", "expected_cost"]
+    """What its edge may rank decisions by; each serves every L0."""
+
+
 class TrainParams(_Group):
     """Joint-exit training, eq. (9)."""
 
-    preset: Literal["paper", "table3"]
+    preset: Preset
     surrogate: SurrogateParams
     learning_rate: Positive
     batch: Annotated[int, Field(ge=1)]
@@ -262,7 +288,8 @@ class EvaluateParams(_Group):
     """The deployed system, and how its costs are judged."""
 
     rule: str
-    """``cloud``, ``edge``, ``random``, ``uncertainty_bB`` or ``optimized_FEATURE``."""
+    """``cloud``, ``edge``, ``random``; ``uncertainty_bB`` or ``optimized_FEATURE``, or, with the
+    preset ``anchored``, one of ``anchored.rules``."""
     l0: Share
     bootstrap: BootstrapParams
 
@@ -430,6 +457,7 @@ class Params(_Group):
     split: SplitParams
     grid: GridParams
     train: TrainParams
+    anchored: AnchoredParams = AnchoredParams()
     deepcog: DeepcogParams
     label: LabelParams
     offloader: OffloaderParams
@@ -443,10 +471,16 @@ class Params(_Group):
     @model_validator(mode="after")
     def _the_deployed_rule_exists(self) -> Self:
         rules = ["cloud", "edge", "random"]
-        rules += [f"uncertainty_b{passes}" for passes in self.offloader.mc_passes]
-        rules += [f"optimized_{feature}" for feature in self.offloader.features]
+        if self.train.preset == "anchored":
+            rules += self.anchored.rules
+        else:
+            rules += [f"uncertainty_b{passes}" for passes in self.offloader.mc_passes]
+            rules += [f"optimized_{feature}" for feature in self.offloader.features]
         if self.evaluate.rule not in rules:
-            raise ValueError(f"evaluate.rule must be one of {', '.join(rules)}")
+            raise ValueError(
+                f"evaluate.rule must be one of {', '.join(rules)} with train.preset "
+                f"{self.train.preset}"
+            )
         if self.evaluate.rule.startswith("optimized") and self.evaluate.l0 not in self.label.l0:
             raise ValueError("evaluate.l0 must be in label.l0: an optimized gate serves one L0")
         return self

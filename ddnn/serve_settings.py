@@ -50,6 +50,8 @@ class EdgeSettings(_Checked):
     """Days of scores that a tracked threshold is a quantile of."""
     horizon_days: float
     """Days within which a tracked threshold makes up for a local share that fell short."""
+    cap: float | None
+    """Most that is allocated to all series together, in the user's unit; null: no cap."""
     shadow: bool
     """Decide and log, but give no allocation."""
     history_slots: int
@@ -67,6 +69,8 @@ class EdgeSettings(_Checked):
         _at_least_one(self, "history_slots", "threads")
         if self.l0 is not None and not 0 <= self.l0 <= 1:
             raise ValueError(f"l0: must lie in [0, 1], but is {self.l0}")
+        if self.cap is not None:
+            _positive(self, "cap")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ddnn.demand import load_matrix
 from ddnn.demand.repair import Repairs
 from ddnn.runtime.allocate import allocate, fit_demand
-from ddnn.runtime.bundle import load_bundle
+from ddnn.runtime.models import load_model
 from ddnn.runtime.table import check_place, check_series, time_format, write_table
 
 
@@ -63,7 +63,7 @@ def allocate_file(
         ModelError: Other series or slots than the model's, or a rule or L0 that it does not have.
     """
     check_place(out, demand)
-    bundle = load_bundle(model)
+    bundle = load_model(model)
     check_series(bundle.facts.series)
     chosen = bundle.decider(rule, l0)
     facts = bundle.facts

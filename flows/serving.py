@@ -13,9 +13,9 @@ import numpy as np
 from ddnn.demand import load_matrix
 from ddnn.errors import DdnnError
 from ddnn.params import Params
-from ddnn.runtime.bundle import load_bundle
 from ddnn.runtime.manifest import read_origin
 from ddnn.runtime.model_store import ModelStore
+from ddnn.runtime.models import load_model
 from ddnn.runtime.replay import Replayed, delayed_line, replay, table
 from ddnn.runtime.served_pair import ServedPair, edge_client
 from flows.models import champion_of, served_folder
@@ -71,7 +71,7 @@ def replay_file(
     out: Path | None,
 ) -> None:
     """Replay the newest slots of a demand file, and print what was measured beside the formula."""
-    model = load_bundle(bundle)
+    model = load_model(bundle)
     facts = model.facts
     found, _ = load_matrix(
         demand, gaps=facts.gaps, name=str(demand), unit=facts.unit, timezone=facts.timezone
@@ -94,7 +94,7 @@ def replay_file(
 
 def demo(bundle: Path, params: Params, edges: int, slots: int, rtt_ms: float, pause: float) -> None:
     """Run one cloud and some edges on made demand of the model's own range; end by itself."""
-    model = load_bundle(bundle)
+    model = load_model(bundle)
     facts = model.facts
     with (
         tempfile.TemporaryDirectory(prefix="ddnn-demo-") as root,

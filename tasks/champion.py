@@ -111,10 +111,10 @@ def validation_cost(bundle: Path, demand: Path, params: Params) -> float:
     from ddnn.cost import from_params
     from ddnn.demand import Scaling
     from ddnn.runtime.allocate import allocate, fit_demand
-    from ddnn.runtime.bundle import load_bundle
+    from ddnn.runtime.models import load_model
     from tasks.prepared import read_and_split
 
-    model = load_bundle(bundle)
+    model = load_model(bundle)
     whole, split = read_and_split(demand, params)
     days = split.calibration
     first = days.start - model.facts.N

@@ -8,7 +8,7 @@ import yaml
 from ddnn.params import Params
 from tasks import fingerprint
 from tasks.paper import ORIGINAL, RUN_STAGES
-from tasks.registry import BY_NAME, SNAPSHOTS, STAGES, StageSpec
+from tasks.registry import BY_NAME, SNAPSHOTS, STAGES, StageSpec, variants
 
 OUTPUTS = "artefacts"
 _HEAD = """\
@@ -107,12 +107,18 @@ def render_paper(root: Path, params: Params) -> str:
 
 
 def _stage(spec: StageSpec, root: Path) -> dict[str, Any]:
-    code = [path.as_posix() for path in fingerprint.code_files(spec.module, root)]
+    # DVC sees what any family of models runs and reads: it asks too often, and the store answers.
+    ways = variants(spec.name)
+    files = {path for way in ways for path in fingerprint.code_files(way.module, root)}
+    code = sorted(path.as_posix() for path in files)
+    settings = dict.fromkeys(dotted for way in ways for dotted in way.params)
+    # A group stands for what is in it.
+    whole = [name for name in settings if not any(name.startswith(f"{g}.") for g in settings)]
     # Own files belong into demand/: there DVC sees when they change.
     own = ["demand"] if spec.name == "download" else []
     return {
         "cmd": f"ddnn stage {spec.name}",
         "deps": [*own, *(f"{OUTPUTS}/{name}" for name in spec.inputs), *code],
-        "params": list(spec.params),
+        "params": whole,
         "outs": [f"{OUTPUTS}/{spec.name}"],
     }

@@ -33,8 +33,9 @@ intervals come from a paired block bootstrap over days)::
                 (reached), C, C_low, C_high, capture, violation_rate, mean_overprovision,
                 cost_in_units, gate_L0, latency_ms (the paper's model), latency_with_rule_ms.
                 Names: optimized (the paper's gate), optimized_<feature>, uncertainty_b<B>,
-                random, oracle, oracle_corrected. Thresholds are frozen on the calibration days,
-                but those of the Oracle. ``capture`` holds C against Random and the literal Oracle
+                expected_benefit, expected_cost (of the preset ``anchored``), random, oracle,
+                oracle_corrected. Thresholds are frozen on the calibration days, but those of the
+                Oracle. ``capture`` holds C against Random and the literal Oracle
                 at the L reached. A share is served by the gate trained next to it: gate_L0.
     paper_thresholds.<name>
                 points at the paper's own thresholds: 1/2 of each gate; u = 0 and u = 0.5
@@ -76,8 +77,13 @@ EXAMPLES = 3
 
 def run(stage: Stage) -> None:
     """Judge all on the test days; see the module for what is written."""
+    judge(stage, Systems)
+
+
+def judge(stage: Stage, systems_of: type[Systems]) -> None:
+    """Judge the systems of a model family, and write all files."""
     params, prepared = stage.params, prepare(stage)
-    split, systems = prepared.split, Systems(stage, prepared)
+    split, systems = prepared.split, systems_of(stage, prepared)
     resampler = Resampler.over_days(
         len(split.test),
         prepared.demand.slots_per_day,

@@ -13,16 +13,14 @@ from ddnn.evaluation.bootstrap import Resampler
 from ddnn.evaluation.curves import EqualShare, at_equal_share
 from ddnn.evaluation.latency import (
     PAPER_TIMES,
-    Payload,
     RuleWork,
     Work,
     cloud_macs,
     expected_latency_ms,
 )
 from ddnn.evaluation.points import Judge, nearest, rank_correlation, with_shares
-from ddnn.evaluation.size import block_sizes, gate_size, latent_values
+from ddnn.evaluation.size import block_sizes, gate_size
 from ddnn.evaluation.systems import against, cheapest, judge_systems
-from ddnn.nets import Exits
 from ddnn.offload import algorithm_1, order_statistic
 from ddnn.offload.baselines import OracleRule
 from ddnn.offload.rules import RuleSet
@@ -56,9 +54,10 @@ class Judgement:
         self.resampler = resampler
         self.judge = Judge(test.outcomes["local"], test.outcomes["remote"], resampler)
         self.costs = (test.outcomes["local"].cost, test.outcomes["remote"].cost)
-        exits = systems.exits
-        self.work, self.rule_work = _works(exits, self.rules)
-        self.payload = Payload.of(latent_values(exits), exits.N, exits.vnfs)
+        self.sizes = systems.block_sizes()
+        self.work = Work(**{name.lower(): block["macs"] for name, block in self.sizes.items()})
+        self.rule_work = systems.rule_work()
+        self.payload = systems.payload()
         self.scores = score_all(self.rules, test.samples)
         self.equal_share = self._equal_share(with_shares(systems.l0))
 
@@ -165,7 +164,7 @@ class Judgement:
         for name in self.rules.gates:
             points[name] = self._gate_points(name, shares)
         papers = [name for name in ("optimized_volume", *self.rules.gates) if name in points]
-        return points | {"optimized": points[papers[0]]}
+        return points | ({"optimized": points[papers[0]]} if papers else {})
 
     def _by_oracle(self, share: float, critical: Any) -> dict[str, Any]:
         oracle, known = OracleRule(critical), self.test.samples
@@ -204,6 +203,8 @@ class Judgement:
                 for l0 in gates
             ]
         for name in self.rules.uncertainty:
+            if not name.startswith("uncertainty_b"):
+                continue  # the paper knows no such rule
             points[name] = [
                 self._timed(name, self.judge.at_threshold(self.scores[name], u, None, "paper"))
                 for u in _PAPER_U
@@ -275,8 +276,7 @@ class Judgement:
         }
 
     def _size(self) -> dict[str, Any]:
-        exits = self.systems.exits
-        return block_sizes(exits) | {
+        return self.sizes | {
             "deepcog": block_sizes(self.systems.deepcog),
             "gates": {
                 name: gate_size(next(iter(of.values())).gate)
@@ -289,20 +289,6 @@ class Judgement:
                 "answer": self.payload.answer,
             },
         }
-
-
-def _works(exits: Exits, rules: RuleSet) -> tuple[Work, dict[str, RuleWork]]:
-    sizes = block_sizes(exits)
-    work = Work(**{name.lower(): block["macs"] for name, block in sizes.items()})
-    added = {name: RuleWork() for name in ("cloud", "edge", "random")}
-    for name in rules.uncertainty:
-        added[name] = RuleWork(passes=int(name.removeprefix("uncertainty_b")))
-    for name, gates in rules.gates.items():
-        gate = next(iter(gates.values())).gate
-        added[name] = RuleWork(
-            gate_macs=gate_size(gate)["macs"], reads_local=gate.plan.feature == "local"
-        )
-    return work, added
 
 
 def _equal(row: EqualShare) -> dict[str, Any]:

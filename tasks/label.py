@@ -15,12 +15,17 @@ from tasks.stage import Stage
 
 def run(stage: Stage) -> None:
     """Write labels.parquet (one row per labelled slot) and labels.json (b* for each L0)."""
-    params = stage.params.label
     prepared = prepare(stage)
-    targets = _label_days(prepared, params)
+    targets = label_days(prepared, stage.params.label)
     demand, target = prepared.windows(targets)
     exits = load_exits(stage.inputs["train"])
     samples = gather(exits, demand, target, targets, prepared.cost, keep_latent=False)
+    write_labels(stage, samples, targets)
+
+
+def write_labels(stage: Stage, samples: Samples, targets: range) -> None:
+    """Label the samples of the targets, and write both files."""
+    params = stage.params.label
     rows = {l0_key(l0): _critical_benefits(samples, l0, params) for l0 in params.l0}
     table = _table(samples, {key: float(row["used"]) for key, row in rows.items()})
     table.to_parquet(stage.out / "labels.parquet", index=False)
@@ -35,7 +40,8 @@ def run(stage: Stage) -> None:
     (stage.out / "labels.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _label_days(prepared: Prepared, params: LabelParams) -> range:
+def label_days(prepared: Prepared, params: LabelParams) -> range:
+    """Give the slots that are labelled."""
     # The paper labels the training days, whose benefits the exits' overfit biases.
     split = prepared.split
     return split.validation_fit if params.days == "validation" else split.train

@@ -3,7 +3,7 @@
 One table serves Prefect's flow, dvc.yaml (written from it) and the keys of the store.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ddnn.params import Params
 
@@ -12,18 +12,20 @@ _COST = tuple(f"setting.{key}" for key in ("cost", "c_u", "c_o", "g_u", "g_o"))
 
 @dataclass(frozen=True)
 class StageSpec:
-    """A stage as the orchestrators see it; its work is ``run(stage)`` in tasks/<name>.py."""
+    """A stage as the orchestrators see it; its work is ``run(stage)`` in its module."""
 
     name: str
     inputs: tuple[str, ...]
     """Stages that must be finished before it; their outputs are part of its key."""
     params: tuple[str, ...]
     """Dotted settings that it reads: no others decide its key."""
+    family: str = ""
+    """Package of the model family whose own module does the work; empty: of none."""
 
     @property
     def module(self) -> str:
         """The module that does the work."""
-        return f"tasks.{self.name}"
+        return ".".join(filter(None, ["tasks", self.family, self.name]))
 
 
 STAGES = (
@@ -128,6 +130,56 @@ WORTH = (
 """Of the rolling-origin evaluation alone; their ``download`` is the window's demand."""
 
 BY_NAME = {spec.name: spec for spec in (*STAGES, SNAPSHOTS, SITES, SQUARES, *WORTH)}
+
+
+_OWN = "anchored"
+
+FAMILIES: dict[str, dict[str, StageSpec]] = {
+    _OWN: {
+        spec.name: spec
+        for spec in (
+            StageSpec(
+                "train",
+                ("download", "grid"),
+                (
+                    "setting.N",
+                    "setting.w",
+                    "setting.seed",
+                    "split",
+                    "train.preset",
+                    "anchored.training",
+                ),
+                _OWN,
+            ),
+            replace(BY_NAME["deepcog"], family=_OWN),
+            replace(BY_NAME["label"], family=_OWN),
+            StageSpec(
+                "offloader",
+                ("download", "grid", "train"),
+                (*_COST, "setting.N", "split", "label.l0", "anchored.rules"),
+                _OWN,
+            ),
+            replace(
+                BY_NAME["evaluate"],
+                params=("setting", "split", "label", "anchored.rules", "evaluate"),
+                family=_OWN,
+            ),
+            replace(BY_NAME["export"], family=_OWN),
+            replace(BY_NAME["report"], params=(*BY_NAME["report"].params, _OWN)),
+        )
+    }
+}
+"""By the preset that chooses the family: the stages that it runs otherwise than the others do."""
+
+
+def spec_of(name: str, params: Params) -> StageSpec:
+    """Give a stage as the family of the trained preset runs it."""
+    return FAMILIES.get(params.train.preset, {}).get(name, BY_NAME[name])
+
+
+def variants(name: str) -> list[StageSpec]:
+    """Give a stage as every family runs it, that of the paper's presets first."""
+    return [BY_NAME[name], *(family[name] for family in FAMILIES.values() if name in family)]
 
 
 def stage_params(spec: StageSpec, params: Params) -> dict[str, object]:

@@ -33,8 +33,10 @@ from ddnn.evaluation.wording import (
 from ddnn.figures import Placement, Series
 from ddnn.grid import RANDOM_PLACEMENTS, blocked, quality, random_grid
 from ddnn.params import Params
+from tasks.registry import FAMILIES
 from tasks.stage import Stage
 
+_COSTS = ("local_cost", "remote_cost", "joint_cost")
 _SHOWN_ALLOCATIONS = ("local", "remote")
 
 
@@ -52,6 +54,11 @@ class _Read:
     quality: dict[str, Any]
     placement: dict[str, Any]
     distances: Any
+
+    @property
+    def likelihood(self) -> bool:
+        """Whether the exits were trained by likelihood, and so predict a distribution."""
+        return "local_nll" in self.history
 
     @classmethod
     def of(cls, stage: Stage) -> "_Read":
@@ -170,7 +177,9 @@ def _plots(read: _Read) -> dict[str, pd.DataFrame]:
         ]
     )
     deepcog = read.deepcog[["epoch", "remote_cost"]].rename(columns={"remote_cost": "deepcog_cost"})
-    history = read.history[["epoch", "local_cost", "remote_cost", "joint_cost"]]
+    columns = [name for name in read.history if name.split("_")[0] in ("local", "remote", "joint")]
+    costs = [name for name in _COSTS if name not in columns]
+    history = read.history[["epoch", *columns]].assign(**dict.fromkeys(costs, np.nan))
     return {
         "curves": curves,
         "history": history.merge(deepcog, on="epoch", how="outer").sort_values("epoch"),
@@ -209,7 +218,8 @@ def _html(read: _Read, params: Params, pictures: dict[str, bytes]) -> str:
         quality=read.quality,
         placement=read.placement,
         params=params,
-        settings=_settings(params),
+        settings=_settings(params, read.likelihood),
+        likelihood=read.likelihood,
         deepcog=_deepcog(params),
         setting=setting_line(evaluation["setting"]),
         images={name: _data_uri(png) for name, png in pictures.items()},
@@ -259,14 +269,17 @@ def _deepcog(params: Params) -> str:
     preset = params.deepcog.preset
     if preset == "deepcog_original":
         return "the public DeepCog network"
+    if preset is None and params.train.preset in FAMILIES:
+        return "the paper's layers trained with w = 0"
     if preset in (None, params.train.preset):
         return "the DDNN's own layers trained with w = 0"
     return f"the layers of the preset {preset}, not the DDNN's own, trained with w = 0"
 
 
-def _settings(params: Params) -> list[tuple[str, str]]:
+def _settings(params: Params, likelihood: bool) -> list[tuple[str, str]]:
     """Give the settings that the report stands on, without paths: those are no part of a result."""
-    groups = ("setting", "split", "grid", "train", "deepcog", "label", "offloader", "evaluate")
+    own = ("anchored",) if likelihood else ("offloader",)
+    groups = ("setting", "split", "grid", "train", "deepcog", "label", *own, "evaluate")
     values = params.model_dump(mode="json", include=set(groups))
     if params.setting.cost != "eq2":
         del values["setting"]["g_u"], values["setting"]["g_o"]

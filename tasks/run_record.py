@@ -40,6 +40,8 @@ def flat_params(params: Params) -> dict[str, str]:
 def epoch_costs(artefacts: Mapping[str, Path]) -> list[Point]:
     """Read the hard validation costs of the exits, epoch by epoch; of DeepCog's, if it is there.
 
+    Of exits that predict a distribution: their negative log-likelihoods.
+
     Raises:
         ArtefactError: A history is missing or not one.
     """
@@ -51,6 +53,8 @@ def epoch_costs(artefacts: Mapping[str, Path]) -> list[Point]:
         try:
             with path.open(encoding="utf-8", newline="") as lines:
                 rows = list(csv.DictReader(lines))
+            if rows and "local_nll" in rows[0]:  # trained by likelihood: there are no costs
+                column = name = column.replace("cost", "nll")
             points += [
                 Point(name, float(row[column]), int(row["epoch"])) for row in rows if row[column]
             ]

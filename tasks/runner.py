@@ -23,7 +23,7 @@ from tasks import fingerprint
 from tasks.artefact import Reference, Store, file_sha256, verify_folder
 from tasks.home import PROJECT_ROOT, ddnn_home, file_lock
 from tasks.machine import arithmetic
-from tasks.registry import BY_NAME, StageSpec, stage_params
+from tasks.registry import StageSpec, spec_of, stage_params
 
 log = logging.getLogger("ddnn")
 # Arrays of some MB are else mapped anew at each training step: page faults take 5 % of its time.
@@ -67,7 +67,7 @@ def run_stage(
         ArtefactError: An input is altered or incomplete.
         StageFailedError: The stage ran and failed.
     """
-    spec = BY_NAME[name]
+    spec = spec_of(name, params)
     facts = made_of(spec, params, inputs, workshop.arithmetic)
     key = key_of(facts)
     with workshop.store.lock(key):
@@ -79,7 +79,7 @@ def run_stage(
         scratch = workshop.scratch / key
         scratch.mkdir(parents=True, exist_ok=True)
         with workshop.store.writing(name, key, facts) as draft:
-            _work(name, params, inputs, draft, scratch, workshop.arithmetic)
+            _work(spec, params, inputs, draft, scratch, workshop.arithmetic)
         shutil.rmtree(scratch, ignore_errors=True)
         seconds = time.monotonic() - started
         _note_duration(workshop.store, name, seconds)
@@ -99,7 +99,7 @@ def run_stages(names: Iterable[str], params: Params, workshop: Workshop) -> dict
     """
     done: dict[str, Reference] = {}
     for name in names:
-        folders = {before: done[before].folder for before in BY_NAME[name].inputs}
+        folders = {before: done[before].folder for before in spec_of(name, params).inputs}
         done[name] = run_stage(name, params, folders, workshop)
     return done
 
@@ -112,7 +112,7 @@ def find_stages(names: Iterable[str], params: Params, workshop: Workshop) -> dic
     """
     found: dict[str, Reference] = {}
     for name in names:
-        spec = BY_NAME[name]
+        spec = spec_of(name, params)
         if all(before in found for before in spec.inputs):
             folders = {before: found[before].folder for before in spec.inputs}
             key = key_of(made_of(spec, params, folders, workshop.arithmetic))
@@ -173,7 +173,7 @@ def _sources(params: Params) -> dict[str, str]:
 
 
 def _work(
-    name: str,
+    spec: StageSpec,
     params: Params,
     inputs: Mapping[str, Path],
     out: Path,
@@ -181,7 +181,7 @@ def _work(
     how: Arithmetic,
 ) -> None:
     order = {
-        "stage": name,
+        "module": spec.module,
         "params": params.model_dump(mode="json"),
         "inputs": {stage: str(folder.resolve()) for stage, folder in inputs.items()},
         "out": str(out.resolve()),
@@ -210,7 +210,7 @@ def _work(
             check=False,
         )
     if worker.returncode != 0:
-        raise StageFailedError(_words(name, worker.stdout, worker.returncode))
+        raise StageFailedError(_words(spec.name, worker.stdout, worker.returncode))
 
 
 @contextmanager

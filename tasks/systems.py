@@ -1,7 +1,7 @@
 """The trained systems, ready to allocate on any days: what ``evaluate`` judges."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from ddnn.alternatives import LastValueHeadroom
+from ddnn.evaluation.latency import Payload, RuleWork
 from ddnn.evaluation.outcome import Outcome
+from ddnn.evaluation.size import block_sizes, gate_size, latent_values
 from ddnn.nets import Exits, load_exits
 from ddnn.offload import decide
 from ddnn.offload.rules import RuleSet, gate_file, load_rules
@@ -19,6 +21,8 @@ from tasks.prepared import Prepared
 from tasks.stage import Stage
 
 Array = NDArray[np.float64]
+Price = Callable[[Array, Array], Array]
+"""Hard cost of (y, d), both (K, M), to (K,)."""
 
 
 class Days:
@@ -49,24 +53,21 @@ class Systems:
         self.prepared = prepared
         params = stage.params
         self.rule, self.l0 = params.evaluate.rule, params.evaluate.l0
-        self.exits = load_exits(stage.inputs["train"])
         self.deepcog = load_exits(stage.inputs["deepcog"])
-        self.rules = load_rules(
-            stage.inputs["offloader"], self.exits, params.setting.seed, params.offloader
-        )
+        self.rules = self._load(stage)
         file = stage.inputs["alternatives"] / "last_value_headroom.json"
         self.headroom = LastValueHeadroom.from_json(json.loads(file.read_text(encoding="utf-8")))
 
     def on(self, targets: range) -> Days:
         """Allocate on the target slots with every system."""
-        D, d = self.prepared.windows(targets)
+        D, _ = self.prepared.windows(targets)
         cost = self.prepared.cost
 
         def cost_of_served(y: Array, d: Array) -> Array:
             return cost(self._served(y), d)
 
         # y_L in the samples stays as it is: rules read it before anything is served.
-        samples = gather(self.exits, D, d, np.asarray(targets), cost_of_served, self.needs_latent)
+        samples = self.gather(targets, cost_of_served)
         threshold = self.rules.threshold(self.rule, self.l0)
         local = decide(self.rules.rule(self.rule, self.l0).score(samples), threshold)
         at_edge, in_cloud = samples.local.astype(np.float64), samples.remote.astype(np.float64)
@@ -80,6 +81,37 @@ class Systems:
         served = {name: self._served(y) for name, y in allocations.items()}
         return Days(samples, served, local, self.prepared)
 
+    def gather(self, targets: range, price: Price) -> Samples:
+        """Run both exits on the targets, and price what they allocate."""
+        D, d = self.prepared.windows(targets)
+        return gather(self.exits, D, d, np.asarray(targets), price, self.needs_latent)
+
+    def block_sizes(self) -> dict[str, dict[str, int]]:
+        """Parameters and MACs of F0, F1, F2."""
+        return block_sizes(self.exits)
+
+    def payload(self) -> Payload:
+        """Bytes that travel."""
+        return Payload.of(latent_values(self.exits), self.exits.N, self.exits.vnfs)
+
+    def rule_work(self) -> dict[str, RuleWork]:
+        """Give what each rule adds to a decision."""
+        added = {name: RuleWork() for name in ("cloud", "edge", "random")}
+        for name in self.rules.uncertainty:
+            added[name] = RuleWork(passes=int(name.removeprefix("uncertainty_b")))
+        for name, gates in self.rules.gates.items():
+            gate = next(iter(gates.values())).gate
+            reads_local = gate.plan.feature == "local"
+            added[name] = RuleWork(gate_macs=gate_size(gate)["macs"], reads_local=reads_local)
+        return added
+
+    def _load(self, stage: Stage) -> RuleSet:
+        self.exits = load_exits(stage.inputs["train"])
+        params = stage.params
+        return load_rules(
+            stage.inputs["offloader"], self.exits, params.setting.seed, params.offloader
+        )
+
     def _served(self, y: Array) -> Array:
         """Give what ``ddnn allocate`` writes for scaled y (K, M): never less than 0 in units."""
         zero = self.prepared.scaling.scale(np.zeros(y.shape[-1]))
@@ -92,10 +124,7 @@ class Systems:
         table = labels[["slot", "local_cost", "remote_cost", "benefit"]].copy()
         if self.rule in self.rules.gates:
             slots = range(int(table["slot"].iloc[0]), int(table["slot"].iloc[-1]) + 1)
-            D, d = self.prepared.windows(slots)
-            samples = gather(
-                self.exits, D, d, np.asarray(slots), self.prepared.cost, self.needs_latent
-            )
+            samples = self.gather(slots, self.prepared.cost)
             table["probability"] = self.rules.rule(self.rule, self.l0).score(samples)
         return table
 

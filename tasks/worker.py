@@ -44,7 +44,7 @@ def main() -> None:
         arithmetic=arithmetic,
     )
     try:
-        importlib.import_module(f"tasks.{order['stage']}").run(stage)
+        importlib.import_module(order["module"]).run(stage)
     except DdnnError as error:
         print(error, file=said, flush=True)
         sys.exit(1)

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,3 +122,81 @@ def _write_tiny_system(stage: "Stage") -> None:
     samples = observe(exits, prepared.windows(days)[0], np.array(days))
     rules = RuleSet.calibrate(exits, gates, samples, 0, stage.params.offloader)
     rules.save(stage.inputs["offloader"], stage.params.label.l0)
+
+
+@pytest.fixture(scope="session")
+def anchored_stage(tmp_path_factory: pytest.TempPathFactory) -> "Stage":
+    """Give the stage `export` of a tiny system whose exits predict a distribution, untrained."""
+    from ddnn.arithmetic import Arithmetic
+    from ddnn.params import load_params
+    from tasks.stage import Stage
+
+    root = tmp_path_factory.mktemp("anchored")
+    folders = {name: root / name for name in ("download", "grid", "train", "offloader", "export")}
+    for folder in folders.values():
+        folder.mkdir()
+    overrides = {
+        "setting.N": 4,
+        "split.test_days": 2,
+        "split.validation_days": 2,
+        "split.calibration_days": 1,
+        "train.preset": "anchored",
+        "evaluate.rule": "expected_cost",
+    }
+    params = load_params(Path(__file__).parents[1] / "params.yaml", overrides)
+    out = folders.pop("export")
+    stage = Stage(params, folders, out, root, Arithmetic(1, "float32", "contiguous", "any"))
+    _write_anchored_system(stage)
+    return stage
+
+
+@pytest.fixture(scope="session")
+def anchored_bundle(anchored_stage: "Stage") -> Path:
+    """Give the folder of a tiny exported model whose exits predict a distribution."""
+    from tasks.anchored import export
+
+    export.run(anchored_stage)
+    return anchored_stage.out
+
+
+def _write_anchored_system(stage: "Stage") -> None:
+    import torch
+
+    from ddnn.context import Clock
+    from ddnn.demand import Scaling, write_demand
+    from ddnn.grid import Grid
+    from ddnn.nets.anchored import (
+        Allocator,
+        SeriesStatistics,
+        build_anchored,
+        find_anchored,
+        save_allocator,
+        save_anchored,
+    )
+    from tasks.anchored import offloader
+    from tasks.anchored.past import contexts, met
+    from tasks.prepared import prepare
+
+    rng, vnfs = np.random.default_rng(0), 5
+    grid = Grid(2, 3, np.array([4, 0, 5, 2, 1]))  # cell 3 is empty
+    hours = np.arange(24 * 11)[:, None]
+    cycle = 1.2 + np.sin(2 * np.pi * hours / 24 + rng.uniform(0, 0.5, vnfs))
+    values = rng.uniform(5, 50, vnfs) * cycle * rng.uniform(0.9, 1.1, (len(hours), vnfs))
+    names = tuple(f"vnf{index}" for index in range(vnfs))
+    demand = Demand(values, 1383260400, 3600, names, "activity", "Europe/Rome", "tiny")
+    write_demand(demand, stage.inputs["download"])
+    for name, part in (("grid", grid), ("scaling", Scaling.fit(values))):
+        (stage.inputs["grid"] / f"{name}.json").write_text(json.dumps(part.to_json()))
+    prepared = prepare(stage)
+    usual = SeriesStatistics.fit(prepared.values_scaled[:150])
+    clock = Clock(demand.start, demand.slot_seconds, demand.timezone)
+    exits = build_anchored(find_anchored("anchored"), grid, 4, clock, usual, seed=0).eval()
+    draw = torch.Generator().manual_seed(0)
+    with torch.no_grad():  # as training would: untrained, both exits say the same
+        for head in (exits.F1, exits.F2_head):
+            head.last.weight.normal_(0, 0.3, generator=draw)
+    save_anchored(exits, stage.inputs["train"])
+    days = prepared.split.validation
+    allocator = Allocator.fit(exits, contexts(prepared, days, exits.reaches), met(prepared, days))
+    save_allocator(allocator, stage.inputs["train"])
+    offloader.run(replace(stage, out=stage.inputs["offloader"]))

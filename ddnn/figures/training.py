@@ -11,31 +11,37 @@ from numpy.typing import NDArray
 from ddnn.figures.style import ALARM, FAINT, INK, LINE, Array, Sheet, colour, title
 
 History = Mapping[str, Array]
-"""Columns of history.csv: epoch, local_cost, remote_cost, best."""
+"""Columns of history.csv: epoch, local_cost, remote_cost, best; or local_nll, remote_nll."""
 
 
 def training_history(ddnn: History, deepcog: History | None, caption: str) -> bytes:
-    """Draw the hard cost of both exits on the validation days over the epochs, and DeepCog's."""
+    """Draw the hard cost of both exits on the validation days over the epochs, and DeepCog's.
+
+    Of exits that predict a distribution it is the negative log-likelihood, and theirs alone.
+    """
+    by_likelihood = "local_nll" in ddnn
+    measure = "nll" if by_likelihood else "cost"
     sheet = Sheet(caption, (9.0, 3.8))
     ax = sheet.ax
     lines = [
-        ("local", ddnn, "local_cost", "local exit"),
-        ("remote", ddnn, "remote_cost", "remote exit"),
+        ("local", ddnn, f"local_{measure}", "local exit"),
+        ("remote", ddnn, f"remote_{measure}", "remote exit"),
     ]
-    if deepcog is not None:
+    if deepcog is not None and not by_likelihood:
         lines.append(("deepcog", deepcog, "remote_cost", "DeepCog"))
     shown = []
-    for name, history, column, said in lines:
+    for name, history, column, label in lines:
         values = np.asarray(history[column], dtype=np.float64)
         if not np.isfinite(values).any():
             continue
         shown.append(values[np.isfinite(values)])
-        ax.plot(history["epoch"], values, color=colour(name), label=said, linewidth=1.4)
+        ax.plot(history["epoch"], values, color=colour(name), label=label, linewidth=1.4)
         kept = np.flatnonzero(np.asarray(history["best"], dtype=np.float64) > 0)
         if kept.size:
             last = kept[-1]
             ax.plot(history["epoch"][last], values[last], "o", color=colour(name), markersize=6)
-    ax.set(xlabel="epoch", ylabel="hard cost, validation days")
+    said = "negative log-likelihood" if by_likelihood else "hard cost"
+    ax.set(xlabel="epoch", ylabel=f"{said}, validation days")
     if shown:
         lowest = min(float(values.min()) for values in shown)
         # The first epochs cost many times the last: they must not flatten what matters.

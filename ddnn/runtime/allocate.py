@@ -1,23 +1,13 @@
 """Allocations of an exported model for a user's demand, slot by slot, in the user's units."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from ddnn.demand import Demand, history
+from ddnn.demand import Demand
 from ddnn.errors import ModelError
-from ddnn.nets import Exits
-from ddnn.offload import decide
-from ddnn.offload.optimized import OptimizedRule
-from ddnn.offload.rules import Rule
-from ddnn.offload.samples import EdgeSamples
-from ddnn.runtime.bundle import Bundle, Decider
-
-_BATCH = 64
+from ddnn.runtime.bundle import Decider, Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +24,7 @@ class Allocation:
     """M names."""
 
 
-def fit_demand(bundle: Bundle, demand: Demand) -> Demand:
+def fit_demand(bundle: Model, demand: Demand) -> Demand:
     """Bring demand into the order of the series that a model was trained on.
 
     Raises:
@@ -57,11 +47,10 @@ def fit_demand(bundle: Bundle, demand: Demand) -> Demand:
     return replace(demand, values=demand.values[:, order], series=bundle.facts.series)
 
 
-def allocate(bundle: Bundle, demand: Demand, decider: Decider) -> Allocation:
+def allocate(bundle: Model, demand: Demand, decider: Decider) -> Allocation:
     """Decide and allocate for each slot with a full window, up to the one after the demand's end.
 
-    F1 runs for the slots that stay local and F2 for the others only (a gate that reads y_L needs
-    F1 for all). An earlier row never changes when the demand grows at its end, to the last bit.
+    An earlier row never changes when the demand grows at its end, to the last bit.
 
     Args:
         bundle: The model.
@@ -76,7 +65,7 @@ def allocate(bundle: Bundle, demand: Demand, decider: Decider) -> Allocation:
     # Demand beyond all bounds overflows in float32; what comes of it is caught below.
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = bundle.scaling.scale(demand.values)
-        local, y = _run(bundle.exits, scaled, targets, keys, decider)
+        local, y = bundle.decide(scaled, demand.start, keys, decider)
         units = bundle.scaling.unscale(y.astype(np.float64))
     if not np.isfinite(units).all():
         row, column = np.argwhere(~np.isfinite(units))[0]
@@ -89,75 +78,7 @@ def allocate(bundle: Bundle, demand: Demand, decider: Decider) -> Allocation:
     return Allocation(times.astype(np.int64), local, np.maximum(units, 0.0), demand.series)
 
 
-class _Exit:
-    """Runs one exit on the rows it is given, in batches of one size.
-
-    A matrix product may round a row differently in a batch of another size; so the rows wait
-    until a batch is full, and only the last one is filled up.
-    """
-
-    def __init__(self, layers: Callable[[Tensor], Tensor], out: NDArray[np.float32]) -> None:
-        self._layers = layers
-        self._out = out
-        self._rows: list[int] = []
-        self._latent: list[Tensor] = []
-
-    def take(self, rows: NDArray[np.int64], latent: Tensor) -> None:
-        """Take rows of the output, with their z (len(rows), ...)."""
-        for row, z in zip(rows.tolist(), latent, strict=True):
-            self._rows.append(row)
-            self._latent.append(z)
-            if len(self._rows) == _BATCH:
-                self.finish()
-
-    def finish(self) -> None:
-        """Run what still waits."""
-        if not self._rows:
-            return
-        filled = self._latent + self._latent[-1:] * (_BATCH - len(self._latent))
-        y = self._layers(torch.stack(filled))
-        self._out[self._rows] = y[: len(self._rows)].numpy()
-        self._rows.clear()
-        self._latent.clear()
-
-
-def _run(
-    exits: Exits,
-    scaled: NDArray[np.float64],
-    targets: range,
-    keys: NDArray[np.int64],
-    decider: Decider,
-) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
-    local = np.zeros(len(targets), dtype=np.bool_)
-    y = np.empty((len(targets), exits.vnfs), dtype=np.float32)
-    at_edge, in_cloud = _Exit(exits.local, y), _Exit(exits.remote, y)
-    with torch.inference_mode():
-        for start in range(0, len(targets), _BATCH):
-            rows = np.arange(start, min(start + _BATCH, len(targets)))
-            chosen = targets[start : start + _BATCH]
-            fill = ((0, _BATCH - len(rows)), (0, 0), (0, 0))
-            D = np.pad(history(scaled, chosen, exits.N), fill, mode="edge")
-            z = exits.latent(torch.from_numpy(D))
-            slots = np.pad(keys[rows], fill[0], mode="edge")
-            scores = decider.rule.score(_observed(exits, decider.rule, slots, D, z))
-            local[rows] = decide(scores, decider.threshold)[: len(rows)]
-            for layers, mine in ((at_edge, local[rows]), (in_cloud, ~local[rows])):
-                layers.take(rows[mine], z[: len(rows)][torch.from_numpy(mine)])
-        at_edge.finish()
-        in_cloud.finish()
-    return local, y
-
-
-def _observed(
-    exits: Exits, rule: Rule, slots: NDArray[np.int64], D: NDArray[np.float32], z: Tensor
-) -> EdgeSamples:
-    """Give the rule what it reads, and compute y_L only for the one gate that reads it."""
-    reads_local = isinstance(rule, OptimizedRule) and rule.gate.plan.feature == "local"
-    y_L = exits.local(z) if reads_local else z.new_empty((len(z), 0))
-    return EdgeSamples(slots=slots, demand=D, local=y_L.numpy(), latent=z.numpy())
-
-
-def _slot_keys(bundle: Bundle, demand: Demand, targets: range) -> NDArray[np.int64]:
+def _slot_keys(bundle: Model, demand: Demand, targets: range) -> NDArray[np.int64]:
     """Number the slots from the start of the demand that the model was evaluated on.
 
     The random rules draw by this number: so a slot's draw is that of the evaluation, whichever
@@ -167,7 +88,7 @@ def _slot_keys(bundle: Bundle, demand: Demand, targets: range) -> NDArray[np.int
     return (first + np.arange(targets.start, targets.stop, dtype=np.int64)) % 2**62
 
 
-def _check_series(bundle: Bundle, demand: Demand) -> None:
+def _check_series(bundle: Model, demand: Demand) -> None:
     trained = bundle.facts.series
     known, given = set(trained), set(demand.series)
     missing = [name for name in trained if name not in given]

@@ -9,7 +9,7 @@ halves that ``ddnn-edge`` and ``ddnn-cloud`` run (see served.py).
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from ddnn.params import GapParams, OffloaderParams, Params, Share
 from ddnn.runtime.export_parts import Calibration, write_parts
 from ddnn.runtime.manifest import MANIFEST, verify, write_manifest
 from ddnn.runtime.onnx_model import UnitExits, check_onnx, export_onnx
+from ddnn.runtime.slot_by_slot import run_exits
 
 ONNX = "model.onnx"
 _EXITS = ("exits.safetensors", "exits.json")
@@ -55,6 +56,8 @@ class BundleFacts(BaseModel):
     offloader: OffloaderParams
     rule: str
     l0: Share
+    family: Literal["paper", "anchored"] = "paper"
+    """Of its exits: they give allocations, or predict a distribution."""
     onnx_difference: float | None = None
     """Largest difference between model.onnx and torch on the validation days, in full scales."""
     parts_difference: float | None = None
@@ -70,7 +73,14 @@ class BundleFacts(BaseModel):
         return self
 
     @classmethod
-    def collect(cls, params: Params, demand: Demand, scaling: Scaling, grid: Grid) -> Self:
+    def collect(
+        cls,
+        params: Params,
+        demand: Demand,
+        scaling: Scaling,
+        grid: Grid,
+        family: Literal["paper", "anchored"] = "paper",
+    ) -> Self:
         """Collect the facts of a trained system."""
         setting = params.setting.model_dump(mode="json")
         return cls(
@@ -89,6 +99,7 @@ class BundleFacts(BaseModel):
             offloader=params.offloader,
             rule=params.evaluate.rule,
             l0=params.evaluate.l0,
+            family=family,
         )
 
 
@@ -102,9 +113,62 @@ class Decider:
     """A decision is local when its score is at most this."""
 
 
+class Model(Protocol):
+    """A model that was verified and loaded, of whatever family."""
+
+    @property
+    def model(self) -> str:
+        """Its id: 12 hex digits that hang on every byte of the folder."""
+
+    @property
+    def facts(self) -> BundleFacts:
+        """What it is for."""
+
+    @property
+    def scaling(self) -> Scaling:
+        """Between units and full scales."""
+
+    @property
+    def rules(self) -> RuleSet:
+        """Who decides between edge and cloud."""
+
+    def decider(self, rule: str | None = None, l0: float | None = None) -> Decider:
+        """Give a rule for a wanted share of local decisions; None: the model's own."""
+
+    def decide(
+        self, scaled: NDArray[np.float64], start: int, keys: NDArray[np.int64], decider: Decider
+    ) -> tuple[NDArray[np.bool_], NDArray[np.floating[Any]]]:
+        """Decide and allocate for each slot from N on, up to the one after the last.
+
+        Args:
+            scaled: (T, M).
+            start: Of the first slot, epoch seconds.
+            keys: (T + 1 - N,) numbers of the slots: what the rules that draw count by.
+            decider: Rule and threshold.
+
+        Returns:
+            Which decisions are local (T + 1 - N,), and what is allocated, scaled; an earlier row
+            never changes when the demand grows at its end, to the last bit.
+        """
+
+
+def choose(facts: BundleFacts, rules: RuleSet, rule: str | None, l0: float | None) -> Decider:
+    """Give a model's rule for a wanted share of local decisions; None: the model's own.
+
+    Raises:
+        ParamsError: ``l0`` is outside [0, 1].
+        ModelError: The model has no such rule, or no gate for this L0.
+    """
+    name = facts.rule if rule is None else rule
+    share = facts.l0 if l0 is None else l0
+    if not 0 <= share <= 1:
+        raise ParamsError(f"--l0 {share:g}: L0 must lie in [0, 1]; give a share, such as 0.5")
+    return Decider(rules.rule(name, share), share, rules.threshold(name, share))
+
+
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A model that was verified and loaded."""
+    """A model of the family ``paper`` that was verified and loaded."""
 
     model: str
     """Its id: 12 hex digits that hang on every byte of the folder."""
@@ -121,11 +185,14 @@ class Bundle:
             ParamsError: ``l0`` is outside [0, 1].
             ModelError: The model has no such rule, or no gate for this L0.
         """
-        name = self.facts.rule if rule is None else rule
-        share = self.facts.l0 if l0 is None else l0
-        if not 0 <= share <= 1:
-            raise ParamsError(f"--l0 {share:g}: L0 must lie in [0, 1]; give a share, such as 0.5")
-        return Decider(self.rules.rule(name, share), share, self.rules.threshold(name, share))
+        return choose(self.facts, self.rules, rule, l0)
+
+    def decide(
+        self, scaled: NDArray[np.float64], start: int, keys: NDArray[np.int64], decider: Decider
+    ) -> tuple[NDArray[np.bool_], NDArray[np.floating[Any]]]:
+        """Decide and allocate for each slot; see :class:`Model`."""
+        targets = range(self.facts.N, len(scaled) + 1)
+        return run_exits(self.exits, scaled, targets, keys, decider.rule, decider.threshold)
 
 
 def write_bundle(
@@ -176,8 +243,8 @@ def write_bundle(
     return write_manifest(folder, complete.model_dump(mode="json"))
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """Verify every byte of a model's folder, then load it; no stored code runs.
+def read_bundle(folder: Path) -> tuple[BundleFacts, str]:
+    """Verify every byte of a model's folder, and give what it is for, and its id.
 
     Raises:
         ArtefactError: The folder is no exported model, or of an unknown format, or a file is
@@ -185,13 +252,25 @@ def load_bundle(folder: Path) -> Bundle:
     """
     values, model = verify(folder)
     try:
-        facts = BundleFacts.model_validate(values)
+        return BundleFacts.model_validate(values), model
     except ValidationError as error:
         fault = error.errors()[0]
         place = ".".join(str(part) for part in fault["loc"])
         raise ArtefactError(
             f"{folder / MANIFEST}: {place}: {fault['msg']}; export the model again"
         ) from error
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Verify every byte of a model's folder, then load it; no stored code runs.
+
+    Raises:
+        ArtefactError: The folder is no exported model, or of an unknown format, or a file is
+            missing, added or altered; or the model is of another family.
+    """
+    facts, model = read_bundle(folder)
+    if facts.family != "paper":
+        raise ArtefactError(f"{folder}: a model of the family {facts.family}, not paper")
     exits, rules = _load_parts(folder, facts)
     return Bundle(model, facts, Scaling.from_json(facts.scaling), exits, rules)
 

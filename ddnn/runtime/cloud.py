@@ -23,6 +23,7 @@ from ddnn.runtime.ddnn_pb2 import (
     Models,
     Offload,
 )
+from ddnn.runtime.half import CloudSide, load_cloud
 from ddnn.runtime.manifest import MANIFEST, bundle_files, read_origin
 from ddnn.runtime.model_store import ModelStore
 from ddnn.runtime.payload import (
@@ -34,7 +35,7 @@ from ddnn.runtime.payload import (
     decode,
     to_bytes,
 )
-from ddnn.runtime.served import EDGE, CloudHalf
+from ddnn.runtime.served import EDGE
 from ddnn.runtime.telemetry import CloudMetrics, say
 from ddnn.serve_settings import CloudSettings
 
@@ -47,7 +48,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True, eq=False)
 class _Work:
-    half: CloudHalf
+    half: CloudSide
     z: Floats | None
     D: Floats | None
 
@@ -68,7 +69,7 @@ class CloudServicer:
         self._store = store
         self._settings = settings
         self._metrics = metrics
-        self._models: OrderedDict[str, CloudHalf] = OrderedDict()
+        self._models: OrderedDict[str, CloudSide] = OrderedDict()
         self._current = ""
         self._windows = Windows(settings.max_clients)
         self._heard: OrderedDict[str, float] = OrderedDict()
@@ -96,11 +97,11 @@ class CloudServicer:
                 return False
             if wanted not in self._models:
                 half = await asyncio.to_thread(
-                    CloudHalf, self._store.folder(wanted), self._settings.threads
+                    load_cloud, self._store.folder(wanted), self._settings.threads
                 )
                 if half.facts.model != wanted:
                     raise ArtefactError(f"{half.folder}: is model {half.facts.model}")
-                await asyncio.to_thread(_warm, half)
+                await asyncio.to_thread(half.warm)
                 self._models[wanted] = half
         except DdnnError as error:
             if self._failed != str(error):
@@ -174,6 +175,8 @@ class CloudServicer:
             )
         facts = half.facts
         try:
+            if request.WhichOneof("payload") in ("demand", "rows") and not half.takes_demand:
+                raise PayloadError("this model takes latent or latent_int8: demand is not enough")
             z, D = decode(request, half.latent_shape, facts.N, facts.vnfs, self._windows)
         except PayloadError as error:
             raise RefusedError(code.INVALID_ARGUMENT, "bad_payload", str(error)) from error
@@ -191,7 +194,7 @@ class CloudServicer:
         return Allocation(model=facts.model, slot=request.slot, allocation=to_bytes(y))
 
     def _run(self, batch: Sequence[_Work]) -> list[Floats]:
-        """Give y_R (M,) of each; runs in the batcher's thread."""
+        """Give the remote exit's answer to each; runs in the batcher's thread."""
         self._metrics.batch.observe(len(batch))
         results: dict[int, Floats] = {}
         for half in {id(work.half): work.half for work in batch}.values():
@@ -222,9 +225,3 @@ class CloudServicer:
         self._heard[edge] = now
         self._heard.move_to_end(edge)
         self._metrics.clients.set(len(self._heard))
-
-
-def _warm(half: CloudHalf) -> None:
-    """Run it once: the first decision must not be the slow one."""
-    D = np.zeros((1, half.facts.N, half.facts.vnfs), dtype=np.float32)
-    half.remote(half.latent(D))

@@ -84,27 +84,34 @@ class CloudLink:
         await self._channel.close()
 
     async def allocate(
-        self, model: str, slot: int, window: Floats, z: Floats, deadline: float
+        self,
+        model: str,
+        slot: int,
+        window: Floats | None,
+        z: Floats,
+        answer: tuple[int, ...],
+        deadline: float,
     ) -> Floats:
-        """Ask for y_R (1, M), scaled.
+        """Ask for the remote exit's answer, y_R (1, M), scaled, or what it predicts (1, 2, M).
 
         Args:
             model: Id of the model that made z.
             slot: Number of the slot to allocate.
-            window: D (1, N, M), scaled.
-            z: Latent variable (1, ...).
+            window: D (1, N, M), scaled; None: the model's payload is z alone.
+            z: What travels (1, ...).
+            answer: Shape of the answer.
             deadline: By the event loop's clock: what gRPC tells the cloud, too.
 
         Raises:
             NoAnswerError: There is none in time, or none that can be used.
         """
         try:
-            return await self._ask(model, slot, window, z, deadline)
+            return await self._ask(model, slot, window, z, answer, deadline)
         except NoAnswerError as failure:
             if failure.reason != RESYNC:
                 raise
         self._sender.forget()
-        return await self._ask(model, slot, window, z, deadline)
+        return await self._ask(model, slot, window, z, answer, deadline)
 
     async def current_model(self) -> str:
         """Ask which model an edge should take; empty: the cloud has none yet.
@@ -164,7 +171,13 @@ class CloudLink:
         return size
 
     async def _ask(
-        self, model: str, slot: int, window: Floats, z: Floats, deadline: float
+        self,
+        model: str,
+        slot: int,
+        window: Floats | None,
+        z: Floats,
+        answer: tuple[int, ...],
+        deadline: float,
     ) -> Floats:
         request = Offload(edge=self._edge, model=model, slot=slot)
         self._sender.fill(request, window, z)
@@ -177,11 +190,11 @@ class CloudLink:
         except grpc.aio.AioRpcError as error:
             raise NoAnswerError(_reason(error), error.details() or "") from error
         self._count("in", reply.ByteSize())
-        y = self._checked(reply, request, window.shape[2])
+        y = self._checked(reply, request, answer)
         self._sender.delivered(request)
         return y
 
-    def _checked(self, reply: Allocation, request: Offload, vnfs: int) -> Floats:
+    def _checked(self, reply: Allocation, request: Offload, shape: tuple[int, ...]) -> Floats:
         if reply.model != request.model:
             raise NoAnswerError(
                 "wrong_model", f"asked for {request.model}, got {reply.model!r:.20}"
@@ -189,7 +202,7 @@ class CloudLink:
         if reply.slot != request.slot:
             raise NoAnswerError("garbage", f"asked for slot {request.slot}, got {reply.slot}")
         try:
-            return from_bytes(reply.allocation, (1, vnfs), "allocation")
+            return from_bytes(reply.allocation, (1, *shape), "allocation")
         except PayloadError as error:
             raise NoAnswerError("garbage", str(error)) from error
 

@@ -24,41 +24,41 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x64nn/runtime/ddnn.proto\x12\x07\x64\x64nn.v1\",\n\x0c\x44\x65mandVector\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x0e\n\x06\x64\x65mand\x18\x02 \x03(\x01\"\xc2\x01\n\x08\x44\x65\x63ision\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x12\n\nallocation\x18\x02 \x03(\x01\x12\x1b\n\x04\x65xit\x18\x03 \x01(\x0e\x32\r.ddnn.v1.Exit\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\x12\x11\n\tthreshold\x18\x07 \x01(\x01\x12\x0e\n\x06shadow\x18\x08 \x01(\x08\x12\x10\n\x08repeated\x18\t \x01(\x08\x12\x14\n\x0cmilliseconds\x18\n \x01(\x01\"\x0f\n\rStatusRequest\"~\n\nEdgeStatus\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06newest\x18\x02 \x01(\x03\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0e\n\x06needed\x18\x04 \x01(\x05\x12\x0e\n\x06series\x18\x05 \x03(\t\x12\x14\n\x0cslot_seconds\x18\x06 \x01(\x05\x12\x0c\n\x04unit\x18\x07 \x01(\t\"\xab\x01\n\x07Offload\x12\x0c\n\x04\x65\x64ge\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\x03\x12\x10\n\x06latent\x18\x04 \x01(\x0cH\x00\x12\'\n\tquantised\x18\x05 \x01(\x0b\x32\x12.ddnn.v1.QuantisedH\x00\x12\x10\n\x06\x64\x65mand\x18\x06 \x01(\x0cH\x00\x12\x1d\n\x04rows\x18\x07 \x01(\x0b\x32\r.ddnn.v1.RowsH\x00\x42\t\n\x07payload\"+\n\tQuantised\x12\x0e\n\x06scales\x18\x01 \x01(\x0c\x12\x0e\n\x06levels\x18\x02 \x01(\x0c\"%\n\x04Rows\x12\x0f\n\x07session\x18\x01 \x01(\x07\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\"=\n\nAllocation\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x03\x12\x12\n\nallocation\x18\x03 \x01(\x0c\"\x11\n\x0f\x44\x65scribeRequest\")\n\x06Models\x12\x0f\n\x07\x63urrent\x18\x01 \x01(\t\x12\x0e\n\x06served\x18\x02 \x03(\t\"*\n\x0b\x46ileRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x19\n\tFileChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*_\n\x04\x45xit\x12\x14\n\x10\x45XIT_UNSPECIFIED\x10\x00\x12\x0e\n\nEXIT_LOCAL\x10\x01\x12\x0f\n\x0b\x45XIT_REMOTE\x10\x02\x12\x11\n\rEXIT_FALLBACK\x10\x03\x12\r\n\tEXIT_COLD\x10\x04\x32q\n\x04\x45\x64ge\x12\x32\n\x06\x44\x65\x63ide\x12\x15.ddnn.v1.DemandVector\x1a\x11.ddnn.v1.Decision\x12\x35\n\x06Status\x12\x16.ddnn.v1.StatusRequest\x1a\x13.ddnn.v1.EdgeStatus2\xa6\x01\n\x05\x43loud\x12\x31\n\x08\x41llocate\x12\x10.ddnn.v1.Offload\x1a\x13.ddnn.v1.Allocation\x12\x35\n\x08\x44\x65scribe\x12\x18.ddnn.v1.DescribeRequest\x1a\x0f.ddnn.v1.Models\x12\x33\n\x05\x46\x65tch\x12\x14.ddnn.v1.FileRequest\x1a\x12.ddnn.v1.FileChunk0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x64\x64nn/runtime/ddnn.proto\x12\x07\x64\x64nn.v1\",\n\x0c\x44\x65mandVector\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x0e\n\x06\x64\x65mand\x18\x02 \x03(\x01\"\xe2\x01\n\x08\x44\x65\x63ision\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x12\n\nallocation\x18\x02 \x03(\x01\x12\x1b\n\x04\x65xit\x18\x03 \x01(\x0e\x32\r.ddnn.v1.Exit\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\r\n\x05score\x18\x06 \x01(\x01\x12\x11\n\tthreshold\x18\x07 \x01(\x01\x12\x0e\n\x06shadow\x18\x08 \x01(\x08\x12\x10\n\x08repeated\x18\t \x01(\x08\x12\x14\n\x0cmilliseconds\x18\n \x01(\x01\x12\r\n\x05price\x18\x0b \x01(\x01\x12\x0f\n\x07unknown\x18\x0c \x03(\t\"\x0f\n\rStatusRequest\"\x8e\x01\n\nEdgeStatus\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06newest\x18\x02 \x01(\x03\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x0e\n\x06needed\x18\x04 \x01(\x05\x12\x0e\n\x06series\x18\x05 \x03(\t\x12\x14\n\x0cslot_seconds\x18\x06 \x01(\x05\x12\x0c\n\x04unit\x18\x07 \x01(\t\x12\x0e\n\x06wanted\x18\x08 \x01(\x05\"\xab\x01\n\x07Offload\x12\x0c\n\x04\x65\x64ge\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0c\n\x04slot\x18\x03 \x01(\x03\x12\x10\n\x06latent\x18\x04 \x01(\x0cH\x00\x12\'\n\tquantised\x18\x05 \x01(\x0b\x32\x12.ddnn.v1.QuantisedH\x00\x12\x10\n\x06\x64\x65mand\x18\x06 \x01(\x0cH\x00\x12\x1d\n\x04rows\x18\x07 \x01(\x0b\x32\r.ddnn.v1.RowsH\x00\x42\t\n\x07payload\"+\n\tQuantised\x12\x0e\n\x06scales\x18\x01 \x01(\x0c\x12\x0e\n\x06levels\x18\x02 \x01(\x0c\"%\n\x04Rows\x12\x0f\n\x07session\x18\x01 \x01(\x07\x12\x0c\n\x04rows\x18\x02 \x01(\x0c\"=\n\nAllocation\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04slot\x18\x02 \x01(\x03\x12\x12\n\nallocation\x18\x03 \x01(\x0c\"\x11\n\x0f\x44\x65scribeRequest\")\n\x06Models\x12\x0f\n\x07\x63urrent\x18\x01 \x01(\t\x12\x0e\n\x06served\x18\x02 \x03(\t\"*\n\x0b\x46ileRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x19\n\tFileChunk\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c*_\n\x04\x45xit\x12\x14\n\x10\x45XIT_UNSPECIFIED\x10\x00\x12\x0e\n\nEXIT_LOCAL\x10\x01\x12\x0f\n\x0b\x45XIT_REMOTE\x10\x02\x12\x11\n\rEXIT_FALLBACK\x10\x03\x12\r\n\tEXIT_COLD\x10\x04\x32q\n\x04\x45\x64ge\x12\x32\n\x06\x44\x65\x63ide\x12\x15.ddnn.v1.DemandVector\x1a\x11.ddnn.v1.Decision\x12\x35\n\x06Status\x12\x16.ddnn.v1.StatusRequest\x1a\x13.ddnn.v1.EdgeStatus2\xa6\x01\n\x05\x43loud\x12\x31\n\x08\x41llocate\x12\x10.ddnn.v1.Offload\x1a\x13.ddnn.v1.Allocation\x12\x35\n\x08\x44\x65scribe\x12\x18.ddnn.v1.DescribeRequest\x1a\x0f.ddnn.v1.Models\x12\x33\n\x05\x46\x65tch\x12\x14.ddnn.v1.FileRequest\x1a\x12.ddnn.v1.FileChunk0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ddnn.runtime.ddnn_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EXIT']._serialized_start=878
-  _globals['_EXIT']._serialized_end=973
+  _globals['_EXIT']._serialized_start=927
+  _globals['_EXIT']._serialized_end=1022
   _globals['_DEMANDVECTOR']._serialized_start=36
   _globals['_DEMANDVECTOR']._serialized_end=80
   _globals['_DECISION']._serialized_start=83
-  _globals['_DECISION']._serialized_end=277
-  _globals['_STATUSREQUEST']._serialized_start=279
-  _globals['_STATUSREQUEST']._serialized_end=294
-  _globals['_EDGESTATUS']._serialized_start=296
-  _globals['_EDGESTATUS']._serialized_end=422
-  _globals['_OFFLOAD']._serialized_start=425
-  _globals['_OFFLOAD']._serialized_end=596
-  _globals['_QUANTISED']._serialized_start=598
-  _globals['_QUANTISED']._serialized_end=641
-  _globals['_ROWS']._serialized_start=643
-  _globals['_ROWS']._serialized_end=680
-  _globals['_ALLOCATION']._serialized_start=682
-  _globals['_ALLOCATION']._serialized_end=743
-  _globals['_DESCRIBEREQUEST']._serialized_start=745
-  _globals['_DESCRIBEREQUEST']._serialized_end=762
-  _globals['_MODELS']._serialized_start=764
-  _globals['_MODELS']._serialized_end=805
-  _globals['_FILEREQUEST']._serialized_start=807
-  _globals['_FILEREQUEST']._serialized_end=849
-  _globals['_FILECHUNK']._serialized_start=851
-  _globals['_FILECHUNK']._serialized_end=876
-  _globals['_EDGE']._serialized_start=975
-  _globals['_EDGE']._serialized_end=1088
-  _globals['_CLOUD']._serialized_start=1091
-  _globals['_CLOUD']._serialized_end=1257
+  _globals['_DECISION']._serialized_end=309
+  _globals['_STATUSREQUEST']._serialized_start=311
+  _globals['_STATUSREQUEST']._serialized_end=326
+  _globals['_EDGESTATUS']._serialized_start=329
+  _globals['_EDGESTATUS']._serialized_end=471
+  _globals['_OFFLOAD']._serialized_start=474
+  _globals['_OFFLOAD']._serialized_end=645
+  _globals['_QUANTISED']._serialized_start=647
+  _globals['_QUANTISED']._serialized_end=690
+  _globals['_ROWS']._serialized_start=692
+  _globals['_ROWS']._serialized_end=729
+  _globals['_ALLOCATION']._serialized_start=731
+  _globals['_ALLOCATION']._serialized_end=792
+  _globals['_DESCRIBEREQUEST']._serialized_start=794
+  _globals['_DESCRIBEREQUEST']._serialized_end=811
+  _globals['_MODELS']._serialized_start=813
+  _globals['_MODELS']._serialized_end=854
+  _globals['_FILEREQUEST']._serialized_start=856
+  _globals['_FILEREQUEST']._serialized_end=898
+  _globals['_FILECHUNK']._serialized_start=900
+  _globals['_FILECHUNK']._serialized_end=925
+  _globals['_EDGE']._serialized_start=1024
+  _globals['_EDGE']._serialized_end=1137
+  _globals['_CLOUD']._serialized_start=1140
+  _globals['_CLOUD']._serialized_end=1306
 # @@protoc_insertion_point(module_scope)

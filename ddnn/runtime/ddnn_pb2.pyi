@@ -29,7 +29,7 @@ class DemandVector(_message.Message):
     def __init__(self, time: _Optional[int] = ..., demand: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("time", "allocation", "exit", "reason", "model", "score", "threshold", "shadow", "repeated", "milliseconds")
+    __slots__ = ("time", "allocation", "exit", "reason", "model", "score", "threshold", "shadow", "repeated", "milliseconds", "price", "unknown")
     TIME_FIELD_NUMBER: _ClassVar[int]
     ALLOCATION_FIELD_NUMBER: _ClassVar[int]
     EXIT_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,8 @@ class Decision(_message.Message):
     SHADOW_FIELD_NUMBER: _ClassVar[int]
     REPEATED_FIELD_NUMBER: _ClassVar[int]
     MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    PRICE_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_FIELD_NUMBER: _ClassVar[int]
     time: int
     allocation: _containers.RepeatedScalarFieldContainer[float]
     exit: Exit
@@ -50,14 +52,16 @@ class Decision(_message.Message):
     shadow: bool
     repeated: bool
     milliseconds: float
-    def __init__(self, time: _Optional[int] = ..., allocation: _Optional[_Iterable[float]] = ..., exit: _Optional[_Union[Exit, str]] = ..., reason: _Optional[str] = ..., model: _Optional[str] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., shadow: _Optional[bool] = ..., repeated: _Optional[bool] = ..., milliseconds: _Optional[float] = ...) -> None: ...
+    price: float
+    unknown: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, time: _Optional[int] = ..., allocation: _Optional[_Iterable[float]] = ..., exit: _Optional[_Union[Exit, str]] = ..., reason: _Optional[str] = ..., model: _Optional[str] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., shadow: _Optional[bool] = ..., repeated: _Optional[bool] = ..., milliseconds: _Optional[float] = ..., price: _Optional[float] = ..., unknown: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class EdgeStatus(_message.Message):
-    __slots__ = ("model", "newest", "slots", "needed", "series", "slot_seconds", "unit")
+    __slots__ = ("model", "newest", "slots", "needed", "series", "slot_seconds", "unit", "wanted")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +69,7 @@ class EdgeStatus(_message.Message):
     SERIES_FIELD_NUMBER: _ClassVar[int]
     SLOT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
+    WANTED_FIELD_NUMBER: _ClassVar[int]
     model: str
     newest: int
     slots: int
@@ -72,7 +77,8 @@ class EdgeStatus(_message.Message):
     series: _containers.RepeatedScalarFieldContainer[str]
     slot_seconds: int
     unit: str
-    def __init__(self, model: _Optional[str] = ..., newest: _Optional[int] = ..., slots: _Optional[int] = ..., needed: _Optional[int] = ..., series: _Optional[_Iterable[str]] = ..., slot_seconds: _Optional[int] = ..., unit: _Optional[str] = ...) -> None: ...
+    wanted: int
+    def __init__(self, model: _Optional[str] = ..., newest: _Optional[int] = ..., slots: _Optional[int] = ..., needed: _Optional[int] = ..., series: _Optional[_Iterable[str]] = ..., slot_seconds: _Optional[int] = ..., unit: _Optional[str] = ..., wanted: _Optional[int] = ...) -> None: ...
 
 class Offload(_message.Message):
     __slots__ = ("edge", "model", "slot", "latent", "quantised", "demand", "rows")

@@ -14,8 +14,9 @@ from ddnn.errors import ArtefactError, ModelError
 from ddnn.offload.calibration import threshold_to_json
 from ddnn.offload.tracker import ThresholdTracker
 from ddnn.runtime.cloud_link import NoAnswerError
+from ddnn.runtime.half import Half
 from ddnn.runtime.history import History, RepeatedError
-from ddnn.runtime.served import EdgeHalf, Facts, First
+from ddnn.runtime.served import First, Served
 from ddnn.runtime.telemetry import EdgeMetrics, say
 from ddnn.serve_settings import EdgeSettings
 
@@ -25,6 +26,7 @@ Doubles = NDArray[np.float64]
 _DAY_SECONDS = 86_400
 _FEW = 20  # scores, below which no drift is told
 _WAY_OUT = 0.1  # of the deadline: the caller is to have its answer by then, not the edge
+_FAR_OUT = "demand far outside what the model was trained on"
 _TURNS = 4  # of the event loop: a future's result passes through three before its waiter has acted
 
 
@@ -32,9 +34,15 @@ class Cloud(Protocol):
     """Whom an offloaded decision is sent to."""
 
     async def allocate(
-        self, model: str, slot: int, window: Floats, z: Floats, deadline: float
+        self,
+        model: str,
+        slot: int,
+        window: Floats | None,
+        z: Floats,
+        answer: tuple[int, ...],
+        deadline: float,
     ) -> Floats:
-        """Give y_R (1, M), scaled, or raise NoAnswerError; no one waits beyond the deadline."""
+        """Give what is answered (1, *answer), within the deadline, or raise NoAnswerError."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,12 @@ class Answer:
     threshold: float
     milliseconds: float
     repeated: bool = False
+    price: float = 0.0
+    """Under a cap: what a unit more of capacity would save, in cost."""
+    gap: float = 0.0
+    """Under a cap: what the best allocations could be cheaper by, at most."""
+    unknown: tuple[str, ...] = ()
+    """Parts of the context that were not wholly known."""
 
 
 class Decider:
@@ -69,7 +83,7 @@ class Decider:
         self._answer: Answer | None = None
         self._unpriced: list[tuple[Answer, Doubles]] = []
         """Answers with the demand that they met; priced once the next answer is given."""
-        self.half: EdgeHalf | None = None
+        self.half: Half | None = None
         """The model in use."""
 
     @property
@@ -77,7 +91,7 @@ class Decider:
         """What is remembered; None before the first model."""
         return self._history
 
-    def take_model(self, half: EdgeHalf) -> None:
+    def take_model(self, half: Half) -> None:
         """Decide with this model from now on; history and shortfall stay.
 
         Raises:
@@ -107,7 +121,7 @@ class Decider:
                     horizon=max(1, round(self._settings.horizon_days * day)),
                 )
         lag = _DAY_SECONDS // facts.slot_seconds if facts.gap_policy == "day_ago" else 0
-        self._history.grow(max(facts.N, lag))
+        self._history.grow(max(half.needed, half.wanted, lag))
         if self._tracker is not None:
             self._tracker.l0 = half.l0
             self._tracker.start(half.scores.tolist())
@@ -160,6 +174,11 @@ class Decider:
             metrics.threshold.set(answer.threshold)
             metrics.share.set(sum(kept for _, kept in self._recent) / len(self._recent))
             self._tell_drift()
+        metrics.price.set(answer.price)
+        metrics.gap.set(answer.gap)
+        metrics.unknown.set(len(answer.unknown))
+        if answer.price > 0:
+            metrics.capped.inc()
         facts: dict[str, Any] = {}
         if self._settings.shadow:
             facts["allocation"] = answer.allocation
@@ -171,6 +190,8 @@ class Decider:
             score=answer.score,
             threshold=threshold_to_json(answer.threshold),
             milliseconds=round(answer.milliseconds, 3),
+            price=answer.price,
+            unknown=answer.unknown,
             model=answer.model,
             shadow=self._settings.shadow,
             **facts,
@@ -219,7 +240,10 @@ class Decider:
                 told = dict(values["answer"])
                 told["allocation"] = tuple(float(value) for value in told["allocation"])
                 told["threshold"] = float(told["threshold"])
-                self._answer = Answer(**told)
+                told["unknown"] = tuple(str(part) for part in told.get("unknown", ()))
+                cap = self._settings.cap
+                if cap is None or sum(told["allocation"]) <= cap:  # else it is given anew
+                    self._answer = Answer(**told)
             if values["model"] == facts.model:  # else the scores are on another scale
                 self._recent.extend((float(score), bool(kept)) for score, kept in values["recent"])
                 if self._tracker is not None and values["tracker"] is not None:
@@ -230,14 +254,11 @@ class Decider:
     async def _allocate(self, target: int, arrived: float) -> Answer:
         half, history = self.half, self._history
         assert half is not None and history is not None
-        facts = half.facts
-        if len(history) < facts.N:
-            return _cold(facts, target, f"{len(history)} of {facts.N} slots")
-        window = facts.scale(history.values[-facts.N :]).astype(np.float32)[None]
-        slot = facts.slot(target)
-        first = half.first(window, slot)
-        if not (np.isfinite(first.score) and np.isfinite(first.latent).all()):
-            return _cold(facts, target, "demand far outside what the model was trained on")
+        if len(history) < half.needed:
+            return _cold(half, target, f"{len(history)} of {half.needed} slots")
+        first = half.see(history.rows, target)
+        if not first.sound:
+            return _cold(half, target, _FAR_OUT)
         tracker = self._tracker
         threshold = half.threshold if tracker is None else tracker.threshold()
         keep = half.keeps(first.score, threshold)
@@ -245,36 +266,45 @@ class Decider:
             tracker.observe(first.score, keep)
         self._recent.append((first.score, keep))
         if keep:
-            y, exit_, reason = _local(half, first), "local", ""
+            served, exit_, reason = half.here(first), "local", ""
         else:
-            y, exit_, reason = await self._offload(half, slot, window, first, arrived)
-        if not np.isfinite(y).all():
-            return _cold(facts, target, "demand far outside what the model was trained on")
-        allocation = tuple(facts.serve(y[0]).tolist())
-        return Answer(target, allocation, exit_, reason, facts.model, first.score, threshold, 0.0)
+            served, exit_, reason = await self._offload(half, target, first, arrived)
+        if not np.isfinite(served.amounts).all():
+            return _cold(half, target, _FAR_OUT)
+        return _answer(half, target, served, exit_, reason, first.score, threshold)
 
     async def _offload(
-        self, half: EdgeHalf, slot: int, window: Floats, first: First, arrived: float
-    ) -> tuple[Floats, str, str]:
+        self, half: Half, target: int, first: First, arrived: float
+    ) -> tuple[Served, str, str]:
+        assert self._history is not None
         loop = asyncio.get_running_loop()
         deadline = arrived + (1 - _WAY_OUT) * self._settings.deadline_ms / 1000
         if loop.time() >= deadline:  # it has queued behind another decision for too long
-            return _local(half, first), "fallback", "late"
+            return half.here(first), "fallback", "late"
         call = asyncio.ensure_future(
-            self._cloud.allocate(half.facts.model, slot, window, first.latent, deadline)
+            self._cloud.allocate(
+                half.facts.model,
+                half.facts.slot(target),
+                first.window,
+                half.travels(first, self._history.rows, target),
+                half.answer_shape,
+                deadline,
+            )
         )
         # The request leaves first; the local exit runs while it travels, and so costs no time.
         await give_way()
-        y = _local(half, first)
+        served = half.here(first)
         # A race, not a cancellation to wait for: whatever the call is at, this goes on in time.
         await asyncio.wait({call}, timeout=max(deadline - loop.time(), 0.0))
         if not call.done():
             call.cancel()
-            return y, "fallback", "late"
+            return served, "fallback", "late"
         try:
-            return call.result(), "remote", ""
+            return half.there(first, call.result()), "remote", ""
         except NoAnswerError as failure:
-            return y, "fallback", failure.reason
+            return served, "fallback", failure.reason
+        except ValueError:
+            return served, "fallback", "garbage"
 
     def _price(self) -> None:
         """Price the allocations whose demand is known by now."""
@@ -308,19 +338,41 @@ def distribution_distance(a: Doubles, b: Doubles) -> float:
     return float(np.max(np.abs(below[0] - below[1])))
 
 
-def _cold(facts: Facts, target: int, reason: str) -> Answer:
+def _cold(half: Half, target: int, reason: str) -> Answer:
     """Answer where the model cannot: what was never exceeded on the training days is safe."""
-    full = tuple((facts.minimum + facts.span).tolist())
-    return Answer(target, full, "cold", reason, facts.model, 0.0, 0.0, 0.0)
+    return _answer(half, target, half.cold(), "cold", reason, 0.0, 0.0)
 
 
-def _local(half: EdgeHalf, first: First) -> Floats:
-    return half.local(first.latent) if first.local is None else first.local
+def _answer(
+    half: Half,
+    target: int,
+    served: Served,
+    exit_: str,
+    reason: str,
+    score: float,
+    threshold: float,
+) -> Answer:
+    return Answer(
+        time=target,
+        allocation=tuple(served.amounts.tolist()),
+        exit=exit_,
+        reason=reason,
+        model=half.facts.model,
+        score=score,
+        threshold=threshold,
+        milliseconds=0.0,
+        price=served.price,
+        gap=served.gap,
+        unknown=served.unknown,
+    )
 
 
-def _warm(half: EdgeHalf) -> None:
+def _warm(half: Half) -> None:
     """Run it once: the first decision must not be the slow one."""
     began = time.perf_counter()
-    first = half.first(np.zeros((1, half.facts.N, half.facts.vnfs), dtype=np.float32), 0)
-    half.local(first.latent)
-    say("warmed", model=half.facts.model, milliseconds=round(1e3 * (time.perf_counter() - began)))
+    half.warm()
+    say(
+        "warmed",
+        model=half.facts.model,
+        milliseconds=round(1e3 * (time.perf_counter() - began)),
+    )

@@ -13,8 +13,8 @@ from ddnn.errors import ArtefactError, DdnnError, DemandError, ModelError
 from ddnn.runtime.cloud_link import CloudLink, NoAnswerError
 from ddnn.runtime.ddnn_pb2 import Decision, DemandVector, EdgeStatus, Exit, StatusRequest
 from ddnn.runtime.decider import Answer, Decider, give_way
+from ddnn.runtime.half import load_edge
 from ddnn.runtime.model_store import ModelStore
-from ddnn.runtime.served import EdgeHalf
 from ddnn.runtime.state_file import Saver, read_state
 from ddnn.runtime.telemetry import EdgeMetrics, say
 from ddnn.serve_settings import EdgeSettings
@@ -106,7 +106,8 @@ class EdgeServicer:
             model=facts.model,
             newest=history.newest or 0,
             slots=len(history),
-            needed=facts.N,
+            needed=half.needed,
+            wanted=half.wanted,
             series=facts.series,
             slot_seconds=facts.slot_seconds,
             unit=facts.unit,
@@ -175,14 +176,7 @@ class EdgeServicer:
 
     async def _use(self, model: str) -> None:
         settings = self._settings
-        half = await asyncio.to_thread(
-            EdgeHalf,
-            self._store.folder(model),
-            settings.rule,
-            settings.l0,
-            settings.precision,
-            settings.threads,
-        )
+        half = await asyncio.to_thread(load_edge, self._store.folder(model), settings)
         if half.facts.model != model:
             raise ArtefactError(f"{self._store.folder(model)}: is model {half.facts.model}")
         async with self._lock:
@@ -225,4 +219,6 @@ class EdgeServicer:
             shadow=self._settings.shadow,
             repeated=answer.repeated,
             milliseconds=answer.milliseconds,
+            price=answer.price,
+            unknown=answer.unknown,
         )

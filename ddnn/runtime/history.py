@@ -1,4 +1,4 @@
-"""What an edge remembers: the newest slots of demand, in the user's unit, without gaps."""
+"""What an edge remembers: the newest slots of demand, in the user's unit."""
 
 import base64
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from ddnn.errors import ArtefactError, DemandError
 Doubles = NDArray[np.float64]
 
 _DAY_SECONDS = 86_400
+_MOST = 1e30
 
 
 class RepeatedError(Exception):
@@ -25,11 +26,11 @@ class Taken:
     filled: int
     """Missing slots before it that were repaired."""
     restarted: bool
-    """A gap too long to repair: the history begins anew."""
+    """A gap too long to repair: the slots without a gap begin anew."""
 
 
 class History:
-    """The newest slots of M series, without gaps."""
+    """The newest slots of M series; the newest of them without gaps."""
 
     def __init__(self, capacity: int, slot_seconds: int, start: int, vnfs: int) -> None:
         """Begin empty.
@@ -43,17 +44,32 @@ class History:
         self._capacity = capacity
         self._slot = slot_seconds
         self._start = start
-        self.values: Doubles = np.empty((0, vnfs))
-        """(slots, M), oldest first."""
+        # Twice the slots: they move to its front once in a while, not with each that comes.
+        self._buffer: Doubles = np.empty((2 * capacity, vnfs))
+        self._end = 0
+        self._known = 0
         self.newest: int | None = None
         """Start of the newest slot, epoch seconds."""
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self._known
+
+    @property
+    def values(self) -> Doubles:
+        """The newest slots without a gap (slots, M), oldest first."""
+        return self._buffer[self._end - self._known : self._end]
+
+    @property
+    def rows(self) -> Doubles:
+        """All slots that are kept (slots, M), oldest first; NaN where a gap was not repaired."""
+        return self._buffer[max(0, self._end - self._capacity) : self._end]
 
     def grow(self, capacity: int) -> None:
         """Keep more slots from now on."""
-        self._capacity = max(self._capacity, capacity)
+        if capacity > self._capacity:
+            rows, self._capacity = self.rows, capacity
+            self._buffer = np.empty((2 * capacity, rows.shape[1]))
+            self._buffer[: len(rows)], self._end = rows, len(rows)
 
     def take(self, time: int, demand: Doubles, policy: str, longest: int) -> Taken:
         """Append the demand of a slot; missing slots before it are repaired as in training.
@@ -72,13 +88,13 @@ class History:
         missing = 0 if self.newest is None else (time - self.newest) // self._slot - 1
         if missing < 0:
             self._refuse_or_repeat(time, demand)
-        rows = [demand[None]]
         restarted = missing > longest
         if restarted:
-            self.values = self.values[:0]
+            self._append(np.full((min(missing, self._capacity), demand.size), np.nan))
+            self._known = 0
         elif missing:
-            rows.insert(0, self._repair(missing, demand, policy))
-        self.values = np.concatenate([self.values, *rows])[-self._capacity :]
+            self._append(self._repair(missing, demand, policy))
+        self._append(demand[None])
         self.newest = time
         return Taken(0 if restarted else missing, restarted)
 
@@ -87,7 +103,7 @@ class History:
 
         As text it would take milliseconds in which the process can do nothing else.
         """
-        data = base64.b64encode(self.values.astype("<f8").tobytes())
+        data = base64.b64encode(self.rows.astype("<f8").tobytes())
         return {"newest": self.newest, "values": data.decode("ascii")}
 
     def restore(self, values: dict[str, Any]) -> Self:
@@ -99,29 +115,37 @@ class History:
         try:
             data = base64.b64decode(values["values"], validate=True)
             newest = None if values["newest"] is None else int(values["newest"])
-            found = np.frombuffer(data, dtype="<f8").reshape(-1, self.values.shape[1])
+            found = np.frombuffer(data, dtype="<f8").reshape(-1, self._buffer.shape[1])
         except (KeyError, TypeError, ValueError) as error:
             raise ArtefactError(f"not a history of these series ({error})") from error
-        if not (np.isfinite(found).all() and (found >= 0).all()) or (
-            (newest is None) != (len(found) == 0)
-        ):
+        gaps = np.isnan(found).all(axis=1)
+        known = found[~gaps]
+        if not (np.isfinite(known).all() and (known >= 0).all()) or gaps[-1:].any():
             raise ArtefactError("not a history: a value is missing or negative")
-        self.values, self.newest = found[-self._capacity :].astype(np.float64), newest
+        if (newest is None) != (len(found) == 0):
+            raise ArtefactError("not a history: it has no newest slot")
+        self._end, self._known, self.newest = 0, 0, newest
+        self._append(found)
+        self._known = int(np.argmax(gaps[::-1])) if gaps.any() else len(found)
+        self._known = min(self._known, self._capacity)
         return self
 
+    def _append(self, rows: Doubles) -> None:
+        rows = rows[-self._capacity :]
+        if self._end + len(rows) > len(self._buffer):
+            kept = self.rows.copy()
+            self._buffer[: len(kept)], self._end = kept, len(kept)
+        self._buffer[self._end : self._end + len(rows)] = rows
+        self._end += len(rows)
+        self._known = min(self._known + len(rows), self._capacity)
+
     def _check(self, time: int, demand: Doubles) -> None:
-        if demand.shape != (self.values.shape[1],):
+        if demand.shape != (self._buffer.shape[1],):
             raise DemandError(
-                f"demand: {demand.size} values, but the model has {self.values.shape[1]} series"
+                f"demand: {demand.size} values, but the model has {self._buffer.shape[1]} series"
             )
-        for wrong, said in (
-            (~np.isfinite(demand), "not finite"),
-            (demand < 0, "negative"),
-            (demand > 1e30, "beyond all bounds"),
-        ):
-            if wrong.any():
-                place = int(np.argmax(wrong))
-                raise DemandError(f"demand: value {place + 1} is {said} ({demand[place]})")
+        if not (demand.min() >= 0 and demand.max() <= _MOST):  # a NaN is neither
+            _refuse(demand)
         if not 0 <= time < 2**40 or (time - self._start) % self._slot:
             raise DemandError(
                 f"time: {time} is not the start of a slot; slots of {self._slot} s lie whole "
@@ -147,3 +171,14 @@ class History:
             day_ago = policy == "day_ago" and len(known) >= lag
             rows.append(known[-lag] if day_ago else before)
         return np.stack(rows)
+
+
+def _refuse(demand: Doubles) -> None:
+    for wrong, said in (
+        (~np.isfinite(demand), "not finite"),
+        (demand < 0, "negative"),
+        (demand > _MOST, "beyond all bounds"),
+    ):
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            raise DemandError(f"demand: value {place + 1} is {said} ({demand[place]})")

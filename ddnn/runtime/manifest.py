@@ -95,6 +95,16 @@ def bundle_files(folder: Path) -> dict[str, str]:
     return files
 
 
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Give what a model is for, as an unaltered manifest says; no other file is looked at.
+
+    Raises:
+        ArtefactError: There is no manifest, or it was altered.
+    """
+    facts: dict[str, Any] = _read(folder)[1]["facts"]
+    return facts
+
+
 def read_origin(folder: Path) -> dict[str, Any]:
     """Tell where a model comes from: ``run``, ``model``, ``version``; empty where no one wrote it.
 

@@ -1,7 +1,8 @@
 """ONNX files run with onnxruntime, one thread unless told otherwise (numpy and onnxruntime)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -46,3 +47,43 @@ class Part:
         """Run it on named inputs, each (batch, ...)."""
         found: list[Floats] = self._session.run(self._outputs, inputs)
         return found
+
+    def bound(self, **inputs: Floats) -> "Bound":
+        """Run it on these very arrays, again and again: to be filled in place before each run.
+
+        Raises:
+            ArtefactError: The graph takes arrays of other shapes.
+        """
+        return Bound(self._session, self._outputs, inputs)
+
+
+class Bound:
+    """A part that reads and writes arrays of its own: a run copies and allocates nothing."""
+
+    def __init__(self, session: Any, outputs: Sequence[str], inputs: Mapping[str, Floats]) -> None:
+        """Bind inputs, each contiguous, and outputs of a batch of one."""
+        self._session, self._binding, self._held = session, session.io_binding(), dict(inputs)
+        self.outputs: list[Floats] = []
+        """As named, overwritten by each run."""
+        sizes = {value.name: value.shape[1:] for value in session.get_outputs()}
+        for name, array in inputs.items():
+            self._binding.bind_input(name, *_PLACE, array.shape, array.ctypes.data)
+        for name in outputs:
+            array = np.zeros((1, *sizes[name]), dtype=np.float32)
+            self.outputs.append(array)
+            self._binding.bind_output(name, *_PLACE, array.shape, array.ctypes.data)
+        try:
+            self.run()
+        except Exception as error:  # onnxruntime's own errors share no public base
+            raise ArtefactError(
+                f"a graph does not take what this program gives it ({error!s:.80}); export the "
+                "model again"
+            ) from error
+
+    def run(self) -> list[Floats]:
+        """Run it on what the inputs hold now; give the outputs."""
+        self._session.run_with_iobinding(self._binding)
+        return self.outputs
+
+
+_PLACE = ("cpu", 0, np.float32)

@@ -79,18 +79,20 @@ class Sender:
         self._session = session
         self._known: tuple[str, int] | None = None
 
-    def fill(self, message: Offload, window: Floats, z: Floats) -> None:
+    def fill(self, message: Offload, window: Floats | None, z: Floats) -> None:
         """Put what the cloud needs into a message that names model and slot.
 
         Args:
             message: To be sent.
-            window: D (1, N, M), scaled.
-            z: Latent variable (1, ...).
+            window: D (1, N, M), scaled; None where z alone may travel.
+            z: What travels (1, ...).
         """
         if self.kind == "latent":
             message.latent = to_bytes(z)
         elif self.kind == "latent_int8":
             message.quantised.CopyFrom(quantise(z))
+        elif window is None:
+            raise ValueError(f"payload {self.kind}: this model has no window")
         elif self.kind == "demand":
             message.demand = to_bytes(window)
         else:

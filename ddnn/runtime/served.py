@@ -1,12 +1,13 @@
-"""A model as the processes run it: its edge half and its cloud half (numpy and onnxruntime).
+"""A model whose exits allocate, as the processes run it (numpy and onnxruntime).
 
-``bundle.json`` tells what the model is for, ``edge/edge.json`` the shapes, rules and thresholds.
+What the processes ask of any model is written in half.py. ``bundle.json`` tells what the model is
+for, ``edge/edge.json`` the shapes, rules and thresholds.
 The edge half is F0, F1 and the gates; the cloud half is F2, with F0 for edges that send demand.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +52,8 @@ class Facts:
     """Epoch seconds (UTC) of slot 0: the rules that draw count from there."""
     slot_seconds: int
     unit: str
+    timezone: str
+    """IANA name, of the calendar."""
     N: int
     minimum: Doubles
     """(M,), of the scaling."""
@@ -72,7 +75,7 @@ class Facts:
         """Bring ``values`` (..., M) from the user's unit to full scales."""
         return (values - self.minimum) / self.span
 
-    def serve(self, y: Floats) -> Doubles:
+    def serve(self, y: NDArray[Any]) -> Doubles:
         """Bring allocations (..., M) from full scales to the user's unit, never below 0."""
         return np.maximum(y.astype(np.float64) * self.span + self.minimum, 0.0)
 
@@ -100,6 +103,7 @@ class Facts:
                 start=int(facts["start"]),
                 slot_seconds=int(facts["slot_seconds"]),
                 unit=str(facts["unit"]),
+                timezone=str(facts["timezone"]),
                 N=int(facts["N"]),
                 minimum=minimum,
                 span=span,
@@ -124,8 +128,31 @@ class First:
     """Of the rule: the higher, the harder."""
     latent: Floats
     """z (1, ...)."""
-    local: Floats | None
-    """y_L (1, M), where the rule reads it."""
+    local: NDArray[Any] | None
+    """y_L (1, M), scaled, where it is known by then."""
+    window: Floats | None = None
+    """D (1, N, M), scaled, where it may travel."""
+    unknown: tuple[str, ...] = ()
+    """Parts of the context that are not wholly known."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether the model gives numbers for this demand."""
+        return bool(np.isfinite(self.score) and np.isfinite(self.latent).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    """What is allocated."""
+
+    amounts: Doubles
+    """(M,) in the user's unit."""
+    price: float = 0.0
+    """What a unit more of capacity would save, in cost; 0 without a cap, or below it."""
+    gap: float = 0.0
+    """By how much the best allocations under the cap could be cheaper, at most."""
+    unknown: tuple[str, ...] = ()
+    """Parts of the context that were not wholly known."""
 
 
 class EdgeHalf:
@@ -175,6 +202,53 @@ class EdgeHalf:
     def latent_shape(self) -> tuple[int, ...]:
         """Of one z."""
         return tuple(self.edge_facts["latent_shape"])
+
+    @property
+    def answer_shape(self) -> tuple[int, ...]:
+        """Of the remote exit's answer: y_R."""
+        return (self.facts.vnfs,)
+
+    @property
+    def needed(self) -> int:
+        """Slots without which it cannot decide."""
+        return self.facts.N
+
+    @property
+    def wanted(self) -> int:
+        """Slots that it looks at."""
+        return self.facts.N
+
+    def see(self, rows: Doubles, time: int) -> First:
+        """Run what comes before the decision on the newest of ``rows`` (T, M), T at least N.
+
+        Args:
+            rows: History in the user's unit, the newest last.
+            time: Start of the slot to decide, epoch seconds.
+        """
+        window = self.facts.scale(rows[-self.facts.N :]).astype(np.float32)[None]
+        return replace(self.first(window, self.facts.slot(time)), window=window)
+
+    def travels(self, first: First, rows: Doubles, time: int) -> Floats:
+        """Give what an offloaded decision sends, (1, *latent_shape): z."""
+        return first.latent
+
+    def here(self, first: First) -> Served:
+        """Allocate at the local exit."""
+        y = self.local(first.latent) if first.local is None else first.local
+        return Served(self.facts.serve(y[0]))
+
+    def there(self, first: First, reply: Floats) -> Served:
+        """Allocate what the remote exit says: ``reply`` (1, M)."""
+        return Served(self.facts.serve(reply[0]))
+
+    def cold(self) -> Served:
+        """Allocate what was never exceeded on the training days."""
+        return Served(self.facts.minimum + self.facts.span)
+
+    def warm(self) -> None:
+        """Run it once: the first decision must not be the slow one."""
+        window = np.zeros((1, self.facts.N, self.facts.vnfs), dtype=np.float32)
+        self.local(self.first(window, 0).latent)
 
     def first(self, window: Floats, slot: int) -> First:
         """Run what comes before the decision: F0 and the rule.
@@ -231,7 +305,7 @@ class EdgeHalf:
             self._passes, self._ddof = int(rule["passes"]), int(rule["ddof"])
             self._masked = Part(folder / PARTS["masked"], ["local"], threads)
             self.scores = np.asarray(rule["scores"], dtype=np.float64)
-            return _with_room(order_statistic(self.scores, self.l0), self.scores)
+            return with_room(order_statistic(self.scores, self.l0), self.scores)
         gates = rule["gates"]
         if l0_key(self.l0) not in gates:
             raise ModelError(
@@ -243,11 +317,14 @@ class EdgeHalf:
         outputs = ["odds"] if self._gate_reads == "local" else ["odds", "latent"]
         self._gate = Part(base / "gates" / gate["file"], outputs, threads)
         self.scores = np.asarray(gate["scores"], dtype=np.float64)
-        return _with_room(float(gate["threshold"]), self.scores)
+        return with_room(float(gate["threshold"]), self.scores)
 
 
 class CloudHalf:
     """F2, and F0 for the edges that send demand instead of z."""
+
+    takes_demand = True
+    """D is all that it needs."""
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         """Verify the whole bundle, and load the cloud's part.
@@ -272,8 +349,13 @@ class CloudHalf:
         (y,) = self._remote(latent=z)
         return y
 
+    def warm(self) -> None:
+        """Run it once: the first decision must not be the slow one."""
+        window = np.zeros((1, self.facts.N, self.facts.vnfs), dtype=np.float32)
+        self.remote(self.latent(window))
 
-def _with_room(threshold: float, scores: Doubles) -> float:
+
+def with_room(threshold: float, scores: Doubles) -> float:
     """Raise a calibrated threshold by the rounding of a score.
 
     It is the score of a calibration slot, to the last bit. onnxruntime rounds otherwise than

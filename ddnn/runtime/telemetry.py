@@ -64,6 +64,20 @@ class EdgeMetrics:
         self.violations = Counter(
             "ddnn_edge_violations", "Series-slots with less allocated than needed", registry=r
         )
+        self.price = Gauge(
+            "ddnn_edge_capacity_price",
+            "Under a cap: what a unit more of capacity would save, in cost",
+            registry=r,
+        )
+        self.gap = Gauge(
+            "ddnn_edge_capacity_gap",
+            "Under a cap: what the best allocations could be cheaper by, at most",
+            registry=r,
+        )
+        self.capped = Counter("ddnn_edge_capped", "Answers that the cap has changed", registry=r)
+        self.unknown = Gauge(
+            "ddnn_edge_unknown_context", "Parts of the context not wholly known", registry=r
+        )
         self.filled = Counter("ddnn_edge_filled_slots", "Missing slots repaired", registry=r)
         self.newest = Gauge(
             "ddnn_edge_newest_slot", "Start of the newest slot, epoch seconds", registry=r

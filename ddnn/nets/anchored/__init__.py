@@ -1,6 +1,6 @@
 """Exits that predict a distribution, anchored at the last value; costs come in afterwards."""
 
-from ddnn.nets.anchored.allocation import Allocator
+from ddnn.nets.anchored.allocation import Allocator, load_allocator, save_allocator
 from ddnn.nets.anchored.exits import AnchoredExits, Distribution, build_anchored
 from ddnn.nets.anchored.prediction import predict, tensors
 from ddnn.nets.anchored.presets import AnchoredPreset, find_anchored
@@ -15,8 +15,10 @@ __all__ = [
     "SeriesStatistics",
     "build_anchored",
     "find_anchored",
+    "load_allocator",
     "load_anchored",
     "predict",
+    "save_allocator",
     "save_anchored",
     "tensors",
 ]

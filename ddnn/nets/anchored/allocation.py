@@ -1,6 +1,8 @@
 """From what the exits predict to allocations of least expected cost, for any cost."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +16,8 @@ from ddnn.nets.anchored.exits import AnchoredExits
 from ddnn.nets.anchored.prediction import predict
 
 Floats = NDArray[np.float64]
+
+_FILE = "allocator.json"
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,22 @@ class Allocator:
         except (KeyError, TypeError) as error:
             raise ArtefactError(f"not an allocator ({error!r}); calibrate again") from error
         return cls(ResidualShape.from_json(local), ResidualShape.from_json(remote))
+
+
+def save_allocator(allocator: Allocator, folder: Path) -> None:
+    """Write ``allocator.json``; equal ones give equal bytes."""
+    text = json.dumps(allocator.to_json(), sort_keys=True, allow_nan=False)
+    (folder / _FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def load_allocator(folder: Path) -> Allocator:
+    """Read what :func:`save_allocator` wrote.
+
+    Raises:
+        ArtefactError: The file is missing or damaged.
+    """
+    try:
+        values = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{folder / _FILE}: cannot be read: {error}; train again") from error
+    return Allocator.from_json(values)

@@ -55,12 +55,12 @@ class AnchoredExits(nn.Module):
         bound = preset.input_bound
         self.edge_features = Features(self.reaches.edge, grid, statistics, bound)
         self.F0 = _cells(self.edge_features.channels, preset.latent, 3, grid)
-        self.F1 = _Head(preset.latent[-1], preset.local, preset, grid, statistics)
+        self.F1 = Head(preset.latent[-1], preset.local, preset, grid, statistics)
         self.cloud_features = Features(self.reaches.cloud, grid, statistics, bound)
         self.memory = _Cells(self.cloud_features.channels, preset.memory, 1, grid)
         channels = preset.latent[-1] + preset.memory
         self.F2 = _cells(channels, preset.remote, 3, grid)
-        self.F2_head = _Head(preset.remote[-1], preset.remote_dense, preset, grid, statistics)
+        self.F2_head = Head(preset.remote[-1], preset.remote_dense, preset, grid, statistics)
 
     @property
     def vnfs(self) -> int:
@@ -136,7 +136,7 @@ class _Cells(nn.Module):
         return torch.relu(self.convolution(cells)) * self.get_buffer("occupied")
 
 
-class _Head(nn.Module):
+class Head(nn.Module):
     """1 x 1 layers to a residual and a log-spread for each cell, read out in VNF order."""
 
     def __init__(

@@ -11,7 +11,7 @@ from ddnn.demand import Demand, windows
 from ddnn.runtime.bundle import load_bundle
 from ddnn.runtime.manifest import verify, write_manifest
 from ddnn.runtime.parity import compare
-from ddnn.runtime.served import _with_room
+from ddnn.runtime.served import with_room
 
 
 @pytest.mark.parametrize("rule", ["optimized_volume", "optimized_local", "uncertainty_b2"])
@@ -47,12 +47,12 @@ def test_another_threshold_is_found(tiny_bundle: Path, tiny_demand: Demand, tmp_
     assert found.local < 1e-5
 
 
-def test_a_threshold_is_served_with_room_for_rounding() -> None:
+def test_a_threshold_is_servedwith_room_for_rounding() -> None:
     """It is a calibration slot's own score: in another order of summation that slot would flip."""
     scores = np.array([0.2, 0.5, 0.50001, 0.9])
     for threshold in scores:
         anew = float(np.nextafter(np.float32(threshold), np.float32(1)))  # one rounding higher
         assert anew > threshold
-        assert anew <= _with_room(float(threshold), scores)
-        assert (scores <= _with_room(float(threshold), scores)).sum() == (scores <= threshold).sum()
-    assert _with_room(-np.inf, scores) == -np.inf
+        assert anew <= with_room(float(threshold), scores)
+        assert (scores <= with_room(float(threshold), scores)).sum() == (scores <= threshold).sum()
+    assert with_room(-np.inf, scores) == -np.inf
