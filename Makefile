@@ -24,7 +24,7 @@ run: $(READY)    ## demand to report; DEMAND=file.csv for your own, SET='setting
 	@$(BIN)/ddnn run $(RUN_ARGS)
 
 test: $(READY)   ## all tests
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 repro: $(READY)  ## the same through DVC
 	@PATH="$(CURDIR)/$(BIN):$$PATH" dvc repro

@@ -24,6 +24,23 @@ from tasks.processes import ProcessMark
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 _START_SECONDS = 120.0
+# A server that ends with its command schedules nothing and shows no blocks: to register those, it
+# would import each of Prefect's integrations. The user's own settings win.
+_PASSING = {
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+    **{
+        f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+        for name in (
+            "CANCELLATION_CLEANUP",
+            "FOREMAN",
+            "LATE_RUNS",
+            "PAUSE_EXPIRATIONS",
+            "REPOSSESSOR",
+            "SCHEDULER",
+        )
+    },
+}
 
 
 class ServerError(DdnnError):
@@ -72,6 +89,8 @@ def prefect_server(port: int = 0, lasting: bool = False) -> Iterator[Server]:
     if "PREFECT_API_DATABASE_CONNECTION_URL" not in environment | os.environ:
         # Its server would try a damaged one again and again, and never answer.
         check_database(Path(environment["PREFECT_HOME"]) / "prefect.db", ServerError)
+    if not lasting:
+        environment = {k: v for k, v in _PASSING.items() if k not in os.environ} | environment
     with (
         _started("prefect", _prefect_command, "/api/health", port, environment, lasting) as url,
         _pointed_at(f"{url}/api"),

@@ -15,7 +15,8 @@ from ddnn.params import Params
 from tasks import fingerprint
 from tasks.artefact import Reference, file_sha256
 from tasks.home import PROJECT_ROOT, ddnn_home
-from tasks.paper import PaperRun, measure
+from tasks.paper import PaperRun
+from tasks.paper_measured import measure
 from tasks.paper_report import render
 from tasks.run_record import read_json
 from tasks.times import measured_times

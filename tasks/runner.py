@@ -5,8 +5,6 @@ import json
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +22,7 @@ from tasks.artefact import Reference, Store, file_sha256, verify_folder
 from tasks.home import PROJECT_ROOT, ddnn_home, file_lock
 from tasks.machine import arithmetic
 from tasks.registry import StageSpec, spec_of, stage_params
+from tasks.workers import run_order
 
 log = logging.getLogger("ddnn")
 # Arrays of some MB are else mapped anew at each training step: page faults take 5 % of its time.
@@ -180,17 +179,9 @@ def _work(
     scratch: Path,
     how: Arithmetic,
 ) -> None:
-    order = {
-        "module": spec.module,
-        "params": params.model_dump(mode="json"),
-        "inputs": {stage: str(folder.resolve()) for stage, folder in inputs.items()},
-        "out": str(out.resolve()),
-        "scratch": str(scratch.resolve()),
-        "arithmetic": how.to_dict(),
-    }
     # Torch's threads and random state belong to the process, so each stage gets its own.
     threads = str(how.threads)
-    environment = os.environ | {
+    changes = {
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "OPENBLAS_NUM_THREADS": threads,
@@ -201,16 +192,18 @@ def _work(
         "PYTHONHASHSEED": "0",
     }
     with _terminal_line() as line:
-        worker = subprocess.run(
-            [sys.executable, "-m", "tasks.worker", str(os.getpid())],
-            input=json.dumps(order),
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment | {"DDNN_PROGRESS_POSITION": str(line)},
-            check=False,
-        )
-    if worker.returncode != 0:
-        raise StageFailedError(_words(spec.name, worker.stdout, worker.returncode))
+        order = {
+            "module": spec.module,
+            "params": params.model_dump(mode="json"),
+            "inputs": {stage: str(folder.resolve()) for stage, folder in inputs.items()},
+            "out": str(out.resolve()),
+            "scratch": str(scratch.resolve()),
+            "arithmetic": how.to_dict(),
+            "line": line,
+        }
+        ended = run_order(json.dumps(order), changes)
+    if ended.code != 0:
+        raise StageFailedError(_words(spec.name, ended.said, ended.code))
 
 
 @contextmanager

@@ -9,7 +9,9 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 
@@ -23,12 +25,35 @@ def die_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Run the stage that standard input orders."""
-    die_with_parent(int(sys.argv[1]))
+    """Run the stage that standard input orders, for the parent that the first argument names."""
+    work_for(int(sys.argv[1]))
+
+
+def work_for(parent: int) -> NoReturn:
+    """Run the stage that standard input orders, and end this process.
+
+    It ends at once: the libraries' tidying takes half a second, and nothing here needs it.
+    """
+    code = 1
+    try:
+        die_with_parent(parent)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is no error of the stage's
+        code = _work()
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _work() -> int:
     order = json.load(sys.stdin)
     # What the libraries print is for the eyes: standard output carries only the failure's words.
     said = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    os.environ["DDNN_PROGRESS_POSITION"] = str(order["line"])
 
     from ddnn.arithmetic import Arithmetic
     from ddnn.errors import DdnnError
@@ -47,7 +72,8 @@ def main() -> None:
         importlib.import_module(order["module"]).run(stage)
     except DdnnError as error:
         print(error, file=said, flush=True)
-        sys.exit(1)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

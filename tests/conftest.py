@@ -2,7 +2,12 @@
 
 import json
 import os
+import shutil
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from ddnn.demand import Demand
+from tasks.home import file_lock
 
 if TYPE_CHECKING:
     from tasks.stage import Stage
@@ -21,6 +27,70 @@ MakeDemand = Callable[..., Demand]
 # The gate tries the same examples each time; `--hypothesis-profile default` looks for new ones.
 settings.register_profile("gate", derandomize=True)
 settings.load_profile("gate")
+
+
+# The files that take longest begin first, or one of the gate's workers would end alone with them.
+_LONGEST = (
+    "functional/test_two_doors.py",
+    "functional/test_paper.py",
+    "functional/test_kill.py",
+    "functional/test_city_dask.py",
+    "functional/test_city.py",
+    "flows/test_schedule.py",
+    "flows/test_servers.py",
+    "benchmarks/test_training_speed.py",
+    "functional/test_bad_input.py",
+    "tasks/test_tracking.py",
+    "ddnn/offload/test_optimized.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the order within a file stays."""
+    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+@pytest.fixture(scope="session")
+def begin_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
+    """Give a function that begins a state folder with empty databases of MLflow and Prefect.
+
+    Their migrations take some ten seconds: all workers of a gate share one pair. What is tested
+    with an empty folder (both doors, the tracker, the servers) makes its own.
+    """
+    made = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        made = made.parent
+    made = made / "databases"
+
+    def begin(home: Path) -> None:
+        with file_lock(made.with_suffix(".lock")):
+            if not made.exists():
+                _make_databases(made)
+        for name in ("mlflow", "prefect"):
+            (home / name).mkdir(parents=True)
+            shutil.copy(made / f"{name}.db", home / name)
+
+    return begin
+
+
+def _make_databases(folder: Path) -> None:
+    draft = folder.with_suffix(".draft")
+    code = (
+        "from flows.servers import prefect_server\n"
+        "from tasks.tracking.store import _make_database\n"
+        "from tasks.home import ddnn_home\n"
+        "_make_database(ddnn_home() / 'mlflow' / 'mlflow.db')\n"
+        "with prefect_server(): pass"
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = kept | {"DDNN_HOME": str(draft), "PYTHONPATH": path}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environment, check=True)
+    for name in ("mlflow", "prefect"):
+        with closing(sqlite3.connect(draft / name / f"{name}.db")) as database:
+            database.execute("vacuum into ?", (str(draft / f"{name}.db"),))  # its log included
+    draft.rename(folder)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,8 +102,13 @@ class Checkout:
         return dict(manifest["files"])
 
 
-def make_checkout(root: Path) -> Checkout:
-    """Copy the project's code with tiny settings, and begin a git history for it."""
+def make_checkout(root: Path, begin_home: Callable[[Path], None] | None = None) -> Checkout:
+    """Copy the project's code with tiny settings, and begin a git history for it.
+
+    Args:
+        root: An empty folder.
+        begin_home: Begins the state folder; none: there is none yet, as after a clone.
+    """
     for room in ("ddnn", "tasks", "flows", "demand", "experiments", ".dvc"):
         shutil.copytree(
             ROOT / room,
@@ -111,6 +117,8 @@ def make_checkout(root: Path) -> Checkout:
         )
     for name in ("params.yaml", "dvc.yaml", "pyproject.toml", ".gitignore", ".dvcignore"):
         shutil.copy(ROOT / name, root / name)
+    if begin_home is not None:
+        begin_home(root / ".ddnn")
     checkout = Checkout(root)
     checkout.set(TINY)
     checkout.run("git", "init", "-q", "-b", "main")

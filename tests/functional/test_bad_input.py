@@ -1,12 +1,18 @@
 """What a user can get wrong, at the command line: one line, no traceback, nothing half-written."""
 
 import pytest
+from functional_checkout import make_checkout
 
 pytestmark = pytest.mark.functional
 
 
 HOURS = [f"2024-05-{day:02d}T{hour:02d}:00:00Z" for day in range(1, 13) for hour in range(24)]
 GOOD = "time,a,b\n" + "".join(f"{stamp},{i % 24},{i % 7}\n" for i, stamp in enumerate(HOURS))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory, begin_home):
+    return make_checkout(tmp_path_factory.mktemp("checkout"), begin_home)
 
 
 def refuse(checkout, *command):

@@ -19,9 +19,9 @@ SITES = {"city.sites": {"size": 4, "by": "place", "seed": 0}, "offloader.max_epo
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
+def checkout(tmp_path_factory, begin_home):
     """Give a checkout with a city of 3 sites, of which the first has a gap beyond repair."""
-    made = make_checkout(tmp_path_factory.mktemp("city"))
+    made = make_checkout(tmp_path_factory.mktemp("city"), begin_home)
     write_demand(made, hole=True)
     made.set(SITES)
     return made

@@ -67,8 +67,8 @@ def start(started, checkout, name, *command):
     return child
 
 
-def test_what_a_killed_worker_had_is_done_by_the_other(tmp_path, started):
-    checkout = make_checkout(tmp_path)
+def test_what_a_killed_worker_had_is_done_by_the_other(tmp_path, started, begin_home):
+    checkout = make_checkout(tmp_path, begin_home)
     checkout.set(CITY)
 
     def log(name):

@@ -16,8 +16,8 @@ LONG = {"train.max_epochs": 60, "train.patience": 60, "setting.seed": 7}
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    checkout = make_checkout(tmp_path_factory.mktemp("killed"))
+def checkout(tmp_path_factory, begin_home):
+    checkout = make_checkout(tmp_path_factory.mktemp("killed"), begin_home)
     checkout.set(LONG)
     return checkout
 

@@ -37,8 +37,8 @@ TINY_PAPER = {
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory):
-    made = make_checkout(tmp_path_factory.mktemp("paper"))
+def checkout(tmp_path_factory, begin_home):
+    made = make_checkout(tmp_path_factory.mktemp("paper"), begin_home)
     made.set(TINY_PAPER)
     return made
 
