@@ -91,10 +91,10 @@ class ExpectedBenefit:
         """
         told = self.student.predict(known)
         if isinstance(told, Predicted):  # (Q, K, M): each as likely as the others
-            given = np.broadcast_to(known.local, told.location.shape)
-            both = np.stack([given, self.rule.allocate(told)])
-            local, remote = self.rule.expected_cost(both, told).mean(axis=1)
-            return np.asarray((local - remote).sum(axis=-1))
+            both = np.empty((2, *told.location.shape))
+            both[0], both[1] = known.local, self.rule.allocate(told)
+            costs = self.rule.expected_cost(both, told)
+            return np.asarray((costs[0] - costs[1]).sum(axis=(0, 2)) / len(told.location))
         local, remote = self.rule.expected_cost(np.stack([known.local, told]), known.predicted)
         return np.asarray((local - remote).sum(axis=-1))
 

@@ -29,7 +29,8 @@ def signals(known: Known, step: Floats) -> Floats:
     location, spread = known.predicted.location, known.predicted.spread
     N = known.recent.shape[1]
     own = np.empty((*last.shape, 2 * (N + 4)))
-    own[..., : N - 1] = np.moveaxis(np.diff(known.recent, axis=1), 1, -1) / step[:, None]
+    changes = known.recent[:, 1:] - known.recent[:, :-1]
+    own[..., : N - 1] = changes.transpose(0, 2, 1) / step[:, None]
     own[..., N - 1] = last
     own[..., N] = (known.local - last) / step
     own[..., N + 1] = (location - last) / step

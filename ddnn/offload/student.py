@@ -115,7 +115,9 @@ class DistributionStudent:
         told, edge = self.line(_each(known, self.step)) + self.mean, known.predicted
         location = edge.location + edge.spread * (told[..., 0] + self.errors[:, None, None])
         ratio = np.exp(np.minimum(np.maximum(told[..., 1], -_BOUND), _BOUND))
-        return Predicted(location, np.broadcast_to(edge.spread * ratio, location.shape))
+        spread = np.empty_like(location)
+        spread[:] = edge.spread * ratio
+        return Predicted(location, spread)
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values for a JSON file."""
@@ -146,17 +148,27 @@ class DistributionStudent:
 
 
 def _everything(known: Known) -> Floats:
-    """What all lines of a decision see, (K, N M + M + 4)."""
+    """What all lines of a decision see, (K, N M + 5 M + 4).
+
+    Past demand, y_L and the calendar; and bends, for an exit is no line: squares, how far y_L is
+    from the last demand, and how far that is above its recent mean.
+    """
+    last, local = known.recent[:, -1], known.local
+    above = np.maximum(last - known.recent.mean(axis=1), 0.0)
+    bends = [np.abs(local - last), above, last**2, local**2]
     recent = known.recent.reshape(len(known), -1)
-    return np.concatenate([recent, known.local, known.calendar], axis=-1, dtype=np.float64)
+    return np.concatenate([recent, local, known.calendar, *bends], axis=-1, dtype=np.float64)
 
 
 def _each(known: Known, step: Floats) -> Floats:
     """What the shared line sees of each VNF: its signals, their means, the calendar, (K, M, P)."""
     own = signals(known, step)
-    shared = np.concatenate([own.mean(axis=1), known.calendar], axis=-1)[:, None]
-    shared = np.broadcast_to(shared, (*own.shape[:2], shared.shape[-1]))
-    return np.concatenate([own, shared], axis=-1)
+    count = own.shape[-1]
+    rows = np.empty((*own.shape[:2], 2 * count + known.calendar.shape[1]))
+    rows[..., :count] = own
+    rows[..., count : 2 * count] = own.mean(axis=1)[:, None]
+    rows[..., 2 * count :] = known.calendar[:, None]
+    return rows
 
 
 def _refuse(known: Known, given: tuple[int, ...]) -> None:
