@@ -23,8 +23,8 @@ CITY = {
         }
     },
     "city.sites": {"size": 4, "by": "correlation", "seed": 0},
-    "train.max_epochs": 40,
-    "train.patience": 40,
+    "train.max_epochs": 20,
+    "train.patience": 20,
     "offloader.max_epochs": 1,
 }
 

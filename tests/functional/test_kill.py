@@ -12,7 +12,7 @@ from functional_checkout import make_checkout
 pytestmark = [pytest.mark.functional, pytest.mark.timeout(600)]
 
 
-LONG = {"train.max_epochs": 60, "train.patience": 60, "setting.seed": 7}
+LONG = {"train.max_epochs": 20, "train.patience": 20, "setting.seed": 7}
 
 
 @pytest.fixture(scope="module")
