@@ -45,7 +45,7 @@ from ddnn.params import Params, change_params, load_params
 from ddnn.runtime.anchored_bundle import write_anchored_bundle
 from ddnn.runtime.anchored_served import AnchoredEdge
 from ddnn.runtime.bundle import BundleFacts
-from ddnn.runtime.history import History
+from tasks.worth.times import edge_decider
 
 ROOT = Path(__file__).parents[1]
 METRICS = ROOT / "metrics" / "anchored_edge.json"
@@ -102,7 +102,8 @@ def _race(
     found = {}
     for how, size in (("in a row", BLOCK), ("in turns", 1)):
         callers: dict[str, Callable[[int], object]] = {
-            rule: _edge_caller(edge, demand, targets.start) for rule, edge in edges.items()
+            rule: _at_once(edge_decider(edge, demand, targets.start))
+            for rule, edge in edges.items()
         }
         callers["boosting_best"] = lambda target: boosting.allocate(
             values[:target], range(target, target + 1)
@@ -131,19 +132,8 @@ def _row(each: Any, slow: Any) -> dict[str, float]:
     return {"p50_ms": round(p50, 4), "p99_ms": round(p99, 4), "times_faster": round(ratio, 2)}
 
 
-def _edge_caller(edge: AnchoredEdge, demand: Demand, first: int) -> Callable[[int], object]:
-    history = History(edge.wanted, demand.slot_seconds, demand.start, demand.vnfs)
-    for slot in range(first - 1):
-        history.take(int(demand.times[slot]), demand.values[slot], "interpolate", 3)
-    return lambda target: _decide(edge, history, demand, target)
-
-
-def _decide(edge: AnchoredEdge, history: History, demand: Demand, target: int) -> None:
-    start = demand.start + demand.slot_seconds * (target - 1)
-    history.take(start, demand.values[target - 1], "interpolate", 3)
-    first = edge.see(history.rows, start + demand.slot_seconds)
-    edge.keeps(first.score)
-    edge.here(first)
+def _at_once(decider: Callable[[int], Callable[[], object]]) -> Callable[[int], object]:
+    return lambda target: decider(target)()
 
 
 def _ms(call: Callable[[int], object], target: int) -> float:

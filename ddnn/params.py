@@ -387,19 +387,6 @@ class TrackerParams(_Group):
     """Within which a shortfall is made up."""
 
 
-class AnchoredParams(_Group):
-    """Joint training by likelihood, see ddnn/anchored_training.py."""
-
-    preset: str
-    w: Annotated[float, Field(gt=0, lt=1)]
-    learning_rate: Positive
-    batch: Annotated[int, Field(ge=1)]
-    weight_decay: NonNegative
-    averaging: Annotated[float, Field(ge=0, lt=1)]
-    max_epochs: Annotated[int, Field(ge=1)]
-    patience: Annotated[int, Field(ge=1)]
-
-
 class SeparateParams(_Group):
     """What a training for one cost alone does differently, see ddnn/cost_tuning.py."""
 
@@ -429,7 +416,8 @@ class WorthParams(_Group):
     whole: WholeParams
     tracker: TrackerParams
     pieces: list[PieceKind]
-    anchored: AnchoredParams
+    anchored: Overrides
+    """That choose the exits that predict a distribution; the rest is ``anchored``'s."""
     separate: SeparateParams
     settings: Annotated[dict[str, Overrides], Field(min_length=1)]
     """Of the paper's exits, one for each c_u."""

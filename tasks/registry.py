@@ -108,17 +108,24 @@ _GATED = ("worth.l0", "worth.whole", "worth.tracker")
 WORTH = (
     StageSpec("worth.window", ("download",), ("worth.cut_days",)),
     StageSpec("worth.alternatives", ("download", "grid"), (*_SPLIT, *_PRICES)),
-    StageSpec("worth.anchored", ("download", "grid"), (*_SPLIT, "setting.seed", "worth.anchored")),
     StageSpec(
         "worth.decisions",
-        ("download", "grid", "worth.anchored"),
+        ("download", "grid", "train"),
         (*_SPLIT, *_PRICES, "setting.seed", *_GATED),
     ),
-    StageSpec("worth.times", ("download", "grid", "worth.anchored"), (*_SPLIT, *_PRICES)),
+    StageSpec("worth.times", ("download", "grid", "export"), (*_SPLIT, *_PRICES)),
     StageSpec(
         "worth.separate",
         ("download", "grid"),
-        (*_SPLIT, *_COST, "setting.seed", "worth.anchored", "worth.separate"),
+        (
+            *_SPLIT,
+            *_COST,
+            "setting.w",
+            "setting.seed",
+            "train.preset",
+            "anchored.training",
+            "worth.separate",
+        ),
     ),
     StageSpec("worth.exits", ("download", "grid", "train", "deepcog"), (*_SPLIT, *_COST)),
     StageSpec(

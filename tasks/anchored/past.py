@@ -18,6 +18,13 @@ def contexts(prepared: Prepared, targets: range, reaches: Reaches) -> Context:
     return build_context(prepared.values_scaled, targets, clock_of(prepared), reaches)
 
 
+def decisions(
+    prepared: Prepared, targets: range, reaches: Reaches
+) -> tuple[Context, NDArray[np.float32]]:
+    """Give the targets' contexts with the demand that they meet."""
+    return contexts(prepared, targets, reaches), met(prepared, targets)
+
+
 def met(prepared: Prepared, targets: range) -> NDArray[np.float32]:
     """Give the demand (K, M) that the targets meet, scaled."""
     return prepared.values_scaled[targets.start : targets.stop].astype(np.float32)

@@ -6,14 +6,16 @@ from pathlib import Path
 from ddnn.anchored_training import LikelihoodHistory, LikelihoodParams, train_anchored
 from ddnn.nets.anchored import (
     Allocator,
+    AnchoredExits,
     SeriesStatistics,
     build_anchored,
     find_anchored,
     save_allocator,
     save_anchored,
 )
-from tasks.anchored.past import clock_of, contexts, met
-from tasks.prepared import prepare
+from ddnn.params import Params
+from tasks.anchored.past import clock_of, decisions
+from tasks.prepared import Prepared, prepare
 from tasks.progress import EpochProgress
 from tasks.stage import Stage
 
@@ -26,18 +28,9 @@ def run(stage: Stage) -> None:
     """
     setting, training = stage.params.setting, stage.params.anchored.training
     prepared = prepare(stage)
-    split = prepared.split
-    learned = prepared.values_scaled[split.learn_slots.start : split.learn_slots.stop]
-    exits = build_anchored(
-        find_anchored(stage.params.train.preset),
-        prepared.grid,
-        prepared.N,
-        clock_of(prepared),
-        SeriesStatistics.fit(learned),
-        setting.seed,
-    )
+    split, exits = prepared.split, fresh(prepared, stage.params)
     fit, judged, calibrated = (
-        (contexts(prepared, days, exits.reaches), met(prepared, days))
+        decisions(prepared, days, exits.reaches)
         for days in (split.train, split.validation_fit, split.validation)
     )
     with EpochProgress("train", training.max_epochs, training.patience) as progress:
@@ -55,6 +48,19 @@ def run(stage: Stage) -> None:
     save_anchored(exits, stage.out)
     save_allocator(Allocator.fit(exits, *calibrated), stage.out)
     _write_history(history, stage.out / "history.csv")
+
+
+def fresh(prepared: Prepared, params: Params) -> AnchoredExits:
+    """Build the exits, not trained; what is usual for each series is learned on training days."""
+    learn = prepared.split.learn_slots
+    return build_anchored(
+        find_anchored(params.train.preset),
+        prepared.grid,
+        prepared.N,
+        clock_of(prepared),
+        SeriesStatistics.fit(prepared.values_scaled[learn.start : learn.stop]),
+        params.setting.seed,
+    )
 
 
 def _write_history(history: LikelihoodHistory, path: Path) -> None:

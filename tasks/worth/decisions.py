@@ -5,7 +5,6 @@ threshold, price and L0 the decisions ``<rule>_<way>_c<c_u>@l0=<l0>`` (K,). Ways
 validation days, ``margin`` on them with a margin, ``tracked``.
 """
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,13 +14,13 @@ from numpy.typing import NDArray
 
 from ddnn.cost import AllocationCost
 from ddnn.decision import Predicted
-from ddnn.nets.anchored import Allocator, AnchoredExits, load_anchored, predict
+from ddnn.nets.anchored import Allocator, AnchoredExits, load_allocator, load_anchored, predict
 from ddnn.offload.expected_benefit import ExpectedBenefit
 from ddnn.offload.known import Floats, Known
 from ddnn.offload.regressed_benefit import RegressedBenefit
+from tasks.anchored.past import contexts
 from tasks.prepared import Prepared, prepare
 from tasks.stage import Stage
-from tasks.worth.anchored import context
 from tasks.worth.judged import cost_name, cost_of_served, costs_at, demand_on, window_facts, write
 from tasks.worth.thresholds import ways
 
@@ -41,7 +40,7 @@ class Days:
     @classmethod
     def of(cls, exits: AnchoredExits, prepared: Prepared, targets: range) -> "Days":
         """Predict for the targets."""
-        seen = context(exits, prepared, targets)
+        seen = contexts(prepared, targets, exits.reaches)
         local, remote = predict(exits, seen)
         D, _ = prepared.windows(targets)
         return cls(local, remote, D, seen.edge.calendar, demand_on(prepared, targets))
@@ -54,9 +53,8 @@ class Days:
 def run(stage: Stage) -> None:
     """Write result.npz."""
     prepared, params = prepare(stage), stage.params
-    exits = load_anchored(stage.inputs["worth.anchored"])
-    text = (stage.inputs["worth.anchored"] / "allocator.json").read_text(encoding="utf-8")
-    allocator, split = Allocator.from_json(json.loads(text)), prepared.split
+    exits = load_anchored(stage.inputs["train"])
+    allocator, split = load_allocator(stage.inputs["train"]), prepared.split
     days = {
         "train": Days.of(exits, prepared, split.train),
         "validation": Days.of(exits, prepared, split.validation),

@@ -24,11 +24,12 @@ from ddnn.offload.known import Floats, Known
 from ddnn.offload.regressed_benefit import RegressedBenefit
 from ddnn.offload.samples import Samples, gather
 from ddnn.offload.uncertainty import UncertaintyRule
+from tasks.anchored.past import clock_of
 from tasks.label import _table
 from tasks.offloader import _train_gates
 from tasks.prepared import Prepared, prepare
 from tasks.stage import Stage
-from tasks.worth.judged import clock_of, cost_name, cost_of_served, window_facts, write
+from tasks.worth.judged import cost_name, cost_of_served, window_facts, write
 from tasks.worth.thresholds import ways
 
 T = TypeVar("T")

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.context import Clock
 from ddnn.cost import AllocationCost, sla_cost
 from ddnn.evaluation.worth.result import Result, cost_name
 from ddnn.params import SettingParams
@@ -15,12 +14,6 @@ from tasks.stage import Stage
 
 Floats = NDArray[np.float64]
 RESULT = "result.npz"
-
-
-def clock_of(prepared: Prepared) -> Clock:
-    """Give the clock of a window's slots."""
-    demand = prepared.demand
-    return Clock(demand.start, demand.slot_seconds, demand.timezone)
 
 
 def demand_on(prepared: Prepared, targets: range) -> Floats:
@@ -59,7 +52,6 @@ def window_facts(prepared: Prepared) -> dict[str, Any]:
 
 __all__ = [
     "RESULT",
-    "clock_of",
     "cost_name",
     "cost_of_served",
     "costs_at",

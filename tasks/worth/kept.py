@@ -19,7 +19,7 @@ from ddnn.evaluation.worth.result import Result
 from tasks import fingerprint
 from tasks.home import PROJECT_ROOT
 from tasks.meaning import code_meaning
-from tasks.registry import BY_NAME
+from tasks.registry import spec_of
 from tasks.worth.pieces import Piece
 
 FOLDER = PROJECT_ROOT / "metrics" / "worth"
@@ -84,7 +84,7 @@ def made_of(piece: Piece, demand: str | None) -> dict[str, Any]:
     text = repr(sorted(piece.settings.items()))
     return {
         "settings": hashlib.sha256(text.encode()).hexdigest(),
-        "code": _code(piece.stages),
+        "code": _code(tuple(spec_of(name, piece.params).module for name in _all(piece))),
         "demand": demand,
     }
 
@@ -95,12 +95,12 @@ def demand_digest(demand: Demand) -> str:
     return hashlib.sha256(repr(facts).encode() + demand.values.tobytes()).hexdigest()
 
 
+def _all(piece: Piece) -> tuple[str, ...]:
+    return ("worth.window", *piece.stages)
+
+
 @cache
-def _code(stages: tuple[str, ...]) -> str:
+def _code(modules: tuple[str, ...]) -> str:
     """Hash the meaning of the code of a piece's own stages: comments may change."""
-    files = {
-        path
-        for name in ("worth.window", *stages)
-        for path in fingerprint.code_files(BY_NAME[name].module, PROJECT_ROOT)
-    }
+    files = {path for module in modules for path in fingerprint.code_files(module, PROJECT_ROOT)}
     return code_meaning(files, PROJECT_ROOT)

@@ -8,9 +8,9 @@ from pathlib import Path
 from ddnn.errors import ParamsError
 from ddnn.params import Overrides, Params, change_params
 from tasks.paper import demand_name as paper_demand
-from tasks.registry import BY_NAME, stage_params
+from tasks.registry import spec_of, stage_params
 
-_ANCHORED = ("grid", "worth.anchored", "worth.decisions")
+_ANCHORED = ("grid", "train", "worth.decisions")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Piece:
         """All settings that its stages read, by dotted name."""
         chosen: dict[str, object] = {}
         for name in ("worth.window", *self.stages):
-            chosen |= stage_params(BY_NAME[name], self.params)
+            chosen |= stage_params(spec_of(name, self.params), self.params)
         return chosen
 
 
@@ -89,18 +89,19 @@ def _alternatives(params: Params) -> Iterator[Piece]:
 
 def _anchored(params: Params) -> Iterator[Piece]:
     for seed, window in _seeds(params):
-        yield _piece("anchored", params, window, seed, _ANCHORED)
+        yield _piece("anchored", params, window, seed, _ANCHORED, params.worth.anchored)
 
 
 def _times(params: Params) -> Iterator[Piece]:
-    stages = ("grid", "worth.anchored", "worth.times")
-    yield _piece("times", params, params.worth.windows[0], params.worth.seeds[0], stages)
+    stages = ("grid", "train", "offloader", "export", "worth.times")
+    window, seed = params.worth.windows[0], params.worth.seeds[0]
+    yield _piece("times", params, window, seed, stages, params.worth.anchored)
 
 
 def _separate(params: Params) -> Iterator[Piece]:
     for seed, window in _seeds(params):
         for c_u in params.worth.c_u:
-            changes: Overrides = {"setting.c_u": c_u}
+            changes = {**params.worth.anchored, "setting.c_u": c_u}
             stages = ("grid", "worth.separate")
             yield _piece("separate", params, window, seed, stages, changes, c_u)
 
@@ -123,7 +124,8 @@ def _gates(params: Params) -> Iterator[Piece]:
 def _sweep(params: Params) -> Iterator[Piece]:
     for seed, window in _seeds(params):
         for name, changes in params.worth.sweep.items():
-            yield _piece("sweep", params, window, seed, _ANCHORED, changes, variation=name)
+            varied = {**params.worth.anchored, **changes}
+            yield _piece("sweep", params, window, seed, _ANCHORED, varied, variation=name)
 
 
 _KINDS: dict[str, Callable[[Params], Iterator[Piece]]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from ddnn.demand import read_demand
 from ddnn.evaluation.worth.result import Result
 from tasks import fingerprint
-from tasks.registry import BY_NAME
+from tasks.registry import spec_of
 from tasks.runner import Workshop, run_stage
 from tasks.worth.judged import RESULT
 from tasks.worth.kept import Kept, demand_digest
@@ -36,7 +36,7 @@ def run_piece(piece: Piece, kept: Kept) -> bool:
     whole = {"download": download.folder}
     folders = {"download": run_stage("worth.window", piece.params, whole, workshop).folder}
     for name in piece.stages:
-        inputs = {before: folders[before] for before in BY_NAME[name].inputs}
+        inputs = {before: folders[before] for before in spec_of(name, piece.params).inputs}
         folders[name] = run_stage(name, piece.params, inputs, workshop).folder
     result = Result.read(folders[piece.stages[-1]] / RESULT)
     machine = workshop.arithmetic.to_dict() | {"libraries": fingerprint.installed_releases()}

@@ -5,24 +5,26 @@ Leaves the costs ``separate_local@c_u=<c_u>`` and ``separate_remote@c_u=<c_u>`` 
 
 from dataclasses import replace
 
+from ddnn.anchored_training import LikelihoodParams
 from ddnn.cost_tuning import train_for_cost
 from ddnn.nets.anchored import Allocator
+from tasks.anchored.past import contexts, decisions
+from tasks.anchored.train import fresh
 from tasks.prepared import prepare
 from tasks.stage import Stage
-from tasks.worth.anchored import context, decisions, fresh, likelihood
 from tasks.worth.judged import cost_name, cost_of_served, demand_on, window_facts, write
 
 
 def run(stage: Stage) -> None:
     """Write result.npz."""
     prepared, setting = prepare(stage), stage.params.setting
-    shared, own = stage.params.worth.anchored, stage.params.worth.separate
-    split, by_likelihood = prepared.split, likelihood(shared)
-    exits = fresh(prepared, shared, setting.seed)
+    split, own = prepared.split, stage.params.worth.separate
+    by_likelihood = LikelihoodParams(**stage.params.anchored.training.model_dump())
+    exits = fresh(prepared, stage.params)
     histories = train_for_cost(
         exits,
-        decisions(exits, prepared, split.train),
-        decisions(exits, prepared, split.validation_fit),
+        decisions(prepared, split.train, exits.reaches),
+        decisions(prepared, split.validation_fit, exits.reaches),
         prepared.cost,
         by_likelihood,
         replace(
@@ -32,15 +34,13 @@ def run(stage: Stage) -> None:
             patience=own.patience,
         ),
         own.surrogate,
-        shared.w,
+        setting.w,
         setting.seed,
         stage.arithmetic,
         checkpoints=stage.scratch,
     )
-    allocator = Allocator.fit(
-        exits, context(exits, prepared, split.validation), demand_on(prepared, split.validation)
-    )
-    served = allocator.allocate(exits, context(exits, prepared, split.test), prepared.cost)
+    allocator = Allocator.fit(exits, *decisions(prepared, split.validation, exits.reaches))
+    served = allocator.allocate(exits, contexts(prepared, split.test, exits.reaches), prepared.cost)
     assert isinstance(setting.c_u, float)
     d = demand_on(prepared, split.test)
     arrays = {

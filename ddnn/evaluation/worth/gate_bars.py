@@ -15,6 +15,10 @@ Array = NDArray[np.float64]
 OPTIMIZED = "optimized_volume"
 _WAYS = {"frozen": ("frozen validation threshold", 0.06, 0.12), "tracked": ("tracker", 0.02, 0.05)}
 _CAPTURE, _FASTER = 0.30, 10.0
+_DECISIONS: tuple[tuple[str, str, float | None], ...] = (
+    ("edge", "the edge's", _FASTER),
+    ("edge_gated", "the edge's with its gate", None),
+)
 
 
 def gate_bars(measured: Measured) -> list[Bar]:
@@ -149,7 +153,8 @@ def capture_draws(
 
 
 def _time_bars(measured: Measured) -> list[Bar]:
-    return [_fitting_bar(measured), _decision_bar(measured)]
+    decisions = [_decision_bar(measured, *each) for each in _DECISIONS]
+    return [_fitting_bar(measured), *decisions]
 
 
 def _fitting_bar(measured: Measured) -> Bar:
@@ -165,18 +170,19 @@ def _fitting_bar(measured: Measured) -> Bar:
     return Bar.of(name, measured.demand, c_u, interval, _FASTER, "at least", cover)
 
 
-def _decision_bar(measured: Measured) -> Bar:
+def _decision_bar(measured: Measured, who: str, words: str, target: float | None) -> Bar:
     """Low and high hold 95 % of the slots."""
-    name = "one decision: boosting_best's seconds / the edge's"
+    name = f"one decision: boosting_best's seconds / {words}"
+    sense: Sense = "-" if target is None else "at least"
     pieces = measured.of("times")
     if not pieces:
-        return Bar.missing(name, measured.demand, None, _FASTER, "at least")
+        return Bar.missing(name, measured.demand, None, target, sense)
     arrays = pieces[0].result.arrays
-    edge, boosting = (np.asarray(arrays[n], np.float64) for n in ("edge", "boosting_best"))
+    edge, boosting = (np.asarray(arrays[n], np.float64) for n in (who, "boosting_best"))
     low, high = np.quantile(boosting / edge, [0.025, 0.975])
     value = float(np.median(boosting) / np.median(edge))
     interval = Interval(value, float(low), float(high))
-    return Bar.of(name, measured.demand, None, interval, _FASTER, "at least", Coverage(1, 1))
+    return Bar.of(name, measured.demand, None, interval, target, sense, Coverage(1, 1))
 
 
 def _windows(pieces: list[Found]) -> list[int]:

@@ -19,7 +19,7 @@ TINY = {
     "evaluate.bootstrap.samples": 100,
     "worth.seeds": [0],
     "worth.windows": [0, 2, 4],
-    "worth.anchored.max_epochs": 2,
+    "anchored.training.max_epochs": 2,
     "worth.separate.max_epochs": 1,
 }
 

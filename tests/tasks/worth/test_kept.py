@@ -36,7 +36,7 @@ def test_another_demand_is_another_result(kept, piece):
 
 
 def test_another_setting_makes_it_stale(kept, tiny_params):
-    changed = change_params(tiny_params, {"worth.anchored.batch": 32}, "test")
+    changed = change_params(tiny_params, {"anchored.training.batch": 32}, "test")
     piece = next(p for p in pieces_of(changed, "city49") if p.name == "anchored-w2-s0")
     assert kept.find(piece, "a demand") is None
     assert kept.stale([piece]) == ["anchored-w2-s0"]

@@ -4,7 +4,7 @@ import pytest
 
 from ddnn.errors import ParamsError
 from ddnn.params import change_params, load_params
-from tasks.registry import BY_NAME
+from tasks.registry import spec_of
 from tasks.worth.pieces import demand_name, pieces_of
 
 from .conftest import ROOT
@@ -67,7 +67,7 @@ def test_a_stage_stands_on_those_before_it():
     for piece in PIECES:
         known = {"download"}
         for name in piece.stages:
-            assert set(BY_NAME[name].inputs) <= known
+            assert set(spec_of(name, piece.params).inputs) <= known
             known.add(name)
 
 

@@ -74,7 +74,8 @@ class _Maker:
                     yield self.piece("separate", window, seed, c_u, worth)
                     yield self.piece("exits", window, seed, c_u, worth)
                 yield self.gates(window, seed, worth)
-        arrays = {"edge": np.full(9, 1e-3), "boosting_best": np.full(9, 2e-2)}
+        arrays = {name: np.full(9, 1e-3) for name in ("edge", "edge_gated")}
+        arrays |= {"boosting_best": np.full(9, 2e-2)}
         yield Found("times", 0, 0, None, None, self.result(arrays))
 
     def piece(self, kind, window, seed, c_u, worth):
