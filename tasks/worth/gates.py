@@ -13,14 +13,13 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.alternatives import Past
-from ddnn.alternatives.ridge import RidgePredictor
 from ddnn.decision import ResidualShape
 from ddnn.nets import load_exits
 from ddnn.offload import algorithm_1, l0_key
 from ddnn.offload.baselines import RandomRule
 from ddnn.offload.expected_benefit import ExpectedBenefit
 from ddnn.offload.known import Floats, Known
+from ddnn.offload.line_predictor import LinePredictor
 from ddnn.offload.regressed_benefit import RegressedBenefit
 from ddnn.offload.samples import Samples, gather
 from ddnn.offload.uncertainty import UncertaintyRule
@@ -87,32 +86,32 @@ class _Days:
         D, d = self.prepared.windows(targets)
         return gather(self.exits, D, d, np.asarray(targets), self.prepared.cost, False)
 
-    def known(self, name: str, predictor: RidgePredictor) -> Known:
+    def calendar(self, name: str) -> NDArray[np.float32]:
+        """Give the calendar of some days' targets."""
+        return clock_of(self.prepared).calendar(self.ranges[name])
+
+    def known(self, name: str, predictor: LinePredictor) -> Known:
         """Give what the edge knows on some days."""
-        samples, targets = self.samples[name], self.ranges[name]
-        return Known(
-            predictor.predict(self.prepared.values_scaled, targets),
-            samples.local,
-            samples.demand,
-            clock_of(self.prepared).calendar(targets),
-        )
+        samples, calendar = self.samples[name], self.calendar(name)
+        predicted = predictor.predict(samples.demand, calendar)
+        return Known(predicted, samples.local, samples.demand, calendar)
 
 
 def _benefit_rules(days: _Days, watch: _Watch) -> Scores:
-    """Both benefit gates; their distribution is that of a ridge regression at the edge."""
-    prepared, both = days.prepared, ("expected_benefit", "regressed_benefit")
-    past = Past.of(prepared.demand, prepared.split, prepared.scaling, prepared.N)
-    predictor = watch.time(both, lambda: RidgePredictor.fit(past))
+    """Both benefit gates; their distribution is that of lines at the edge."""
+    both = ("expected_benefit", "regressed_benefit")
+    train, validation = days.samples["train"], days.samples["validation"]
+    predictor = watch.time(
+        both, lambda: LinePredictor.fit(train.demand, days.calendar("train"), train.target)
+    )
     known = watch.time(both, lambda: {name: days.known(name, predictor) for name in days.ranges})
     shape = watch.time(
         both,
-        lambda: ResidualShape.fit(
-            known["validation"].predicted, past.demand(prepared.split.validation)
-        ),
+        lambda: ResidualShape.fit(known["validation"].predicted, validation.target),
     )
-    remote, benefit = days.samples["train"].remote, days.samples["fit"].benefit
+    remote, benefit, cost = train.remote, days.samples["fit"].benefit, days.prepared.cost
     expected = watch.time(
-        both[:1], lambda: ExpectedBenefit.fit(known["train"], remote, shape, prepared.cost)
+        both[:1], lambda: ExpectedBenefit.fit(known["train"], remote, shape, cost)
     )
     regressed = watch.time(both[1:], lambda: RegressedBenefit.fit(known["fit"], benefit))
     test = known["test"]
