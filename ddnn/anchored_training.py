@@ -79,7 +79,7 @@ LikelihoodHistory = list[LikelihoodRecord]
 def train_anchored(
     exits: AnchoredExits,
     train: Decisions,
-    validation: Decisions,
+    validation: Decisions | None,
     params: LikelihoodParams,
     w: float,
     seed: int,
@@ -97,7 +97,9 @@ def train_anchored(
     Args:
         exits: As built, not trained.
         train: Decisions that gradients see.
-        validation: Decisions on which each epoch is judged.
+        validation: Decisions on which each epoch is judged; None: none is, all of
+            ``params.max_epochs`` are trained, the last weights are kept, each record counts as
+            best and its joint likelihood is that of the training decisions.
         params: Optimiser, patience.
         w: Weight of the local exit, in [0, 1].
         seed: Of the order.
@@ -113,7 +115,7 @@ def train_anchored(
     """
     if not 0 <= w <= 1:
         raise ModelError(f"w = {w}: the local exit's weight lies between 0 and 1")
-    if not (len(train[1]) and len(validation[1])):
+    if not len(train[1]) or (validation is not None and not len(validation[1])):
         raise ModelError("training needs at least one training and one validation decision")
     with _processor(arithmetic.threads):
         run = _Run(exits, train, validation, params, w, seed, arithmetic)
@@ -158,14 +160,15 @@ class _Run:
         self,
         exits: AnchoredExits,
         train: Decisions,
-        validation: Decisions,
+        validation: Decisions | None,
         params: LikelihoodParams,
         w: float,
         seed: int,
         arithmetic: Arithmetic,
     ) -> None:
         self.exits = exits
-        self.train, self.validation = _Examples.of(train), _Examples.of(validation)
+        self.train = _Examples.of(train)
+        self.validation = None if validation is None else _Examples.of(validation)
         self.params, self.w, self.seed = params, w, seed
         self.identity = self._identify(arithmetic)
         self.optimizer = torch.optim.Adam(
@@ -189,14 +192,16 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_mix(self.seed, epoch))
             train = self._descend()
-        local, remote = self._judge()
-        joint = self.w * (local or 0) + (1 - self.w) * (remote or 0)  # Eq. (9)
+        local, remote, joint = None, None, train
+        if self.validation is not None:
+            local, remote = self._judge(self.validation)
+            joint = self.w * (local or 0) + (1 - self.w) * (remote or 0)  # Eq. (9)
         if not (math.isfinite(train) and math.isfinite(joint)):
             raise ModelError(
                 f"epoch {epoch}: the loss is infinite or undefined; lower the learning rate "
                 f"({self.params.learning_rate:g})"
             )
-        best = all(joint < record.joint for record in self.history)
+        best = self.validation is None or all(joint < record.joint for record in self.history)
         record = LikelihoodRecord(epoch, train, local, remote, joint, best)
         self.history.append(record)
         if best:
@@ -241,16 +246,16 @@ class _Run:
             for steady, now in pairs:
                 steady.lerp_(now, share)
 
-    def _judge(self) -> tuple[float | None, float | None]:
+    def _judge(self, validation: _Examples) -> tuple[float | None, float | None]:
         self.steady.eval()
         sums: tuple[list[float], list[float]] = ([], [])
         with torch.inference_mode():
-            for start in range(0, len(self.validation), _JUDGED_AT_ONCE):
-                examples = self.validation[slice(start, start + _JUDGED_AT_ONCE)]
+            for start in range(0, len(validation), _JUDGED_AT_ONCE):
+                examples = validation[slice(start, start + _JUDGED_AT_ONCE)]
                 for kept, part in zip(sums, self._losses(self.steady, examples), strict=True):
                     if part is not None:
                         kept.append(float(part.double().sum()))
-        values = self.validation.demand.numel()
+        values = validation.demand.numel()
         local, remote = (math.fsum(kept) / values if kept else None for kept in sums)
         return local, remote
 
@@ -296,6 +301,9 @@ class _Run:
         settings = (self.params, self.w, self.seed, arithmetic.threads, *own)
         digest = hashlib.sha256(repr(settings).encode())
         for examples in (self.train, self.validation):
+            if examples is None:
+                digest.update(b"not judged")
+                continue
             parts = (*examples.edge, *examples.cloud, examples.demand)
             for rows in (chunk for part in parts for chunk in torch.split(part, _JUDGED_AT_ONCE)):
                 digest.update(f"{tuple(rows.shape)}".encode())
