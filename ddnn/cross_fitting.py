@@ -1,6 +1,6 @@
 """Exits that predict a distribution, trained on all days before the test by cross-fitting.
 
-Each fold leaves out every third day, say: what its exits predict for these days says how large errors
+Each fold leaves out every third day, say: what its exits predict for these says how large errors
 are on days never seen, for all days and not for the validation days alone. The folds' mean then
 teaches the one small network that is used. Under drift the newest days are worth the most, and a
 training that keeps them for validation does not learn from them.
