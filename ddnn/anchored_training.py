@@ -15,10 +15,11 @@ from torch import Tensor
 from ddnn.arithmetic import Arithmetic
 from ddnn.checkpoint import read_checkpoint, set_aside, write_checkpoint
 from ddnn.context import Context
+from ddnn.decision import Predicted
 from ddnn.errors import ModelError, ParamsError
-from ddnn.nets.anchored.exits import AnchoredExits
+from ddnn.nets.anchored.exits import AnchoredExits, Distribution
 from ddnn.nets.anchored.features import Seen
-from ddnn.nets.anchored.likelihood import negative_log_likelihood
+from ddnn.nets.anchored.likelihood import distance, negative_log_likelihood
 from ddnn.nets.anchored.prediction import tensors
 
 # One way to mix seeds, cut a state and set the processor, for both trainings.
@@ -28,6 +29,16 @@ Decisions = tuple[Context, NDArray[np.float32]]
 """K decisions' context and the demand d (K, M) that they met, scaled."""
 
 _JUDGED_AT_ONCE = 1024  # decisions in one evaluation pass
+
+
+@dataclass(frozen=True, eq=False)
+class Teacher:
+    """What others predict for the training decisions, (K, M) each, and how much that counts."""
+
+    local: Predicted
+    remote: Predicted
+    weight: float = 1.0
+    """Of the distance to the teacher, beside the likelihood."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class LikelihoodRecord:
     epoch: int
     """From 1."""
     train: float
-    """Joint, over the training decisions while weights moved."""
+    """Joint, over the training decisions while weights moved; with a teacher, its distance too."""
     local: float | None
     """On validation decisions; None where w = 0 leaves the local exit untrained."""
     remote: float | None
@@ -83,13 +94,14 @@ LikelihoodHistory = list[LikelihoodRecord]
 def train_anchored(
     exits: AnchoredExits,
     train: Decisions,
-    validation: Decisions,
+    validation: Decisions | None,
     params: LikelihoodParams,
     w: float,
     seed: int,
     arithmetic: Arithmetic,
     checkpoint: Path | None = None,
     on_epoch: Callable[[LikelihoodRecord], None] | None = None,
+    teacher: Teacher | None = None,
 ) -> LikelihoodHistory:
     """Train in place with Adam and early stopping; the exits end with their best weights.
 
@@ -101,13 +113,16 @@ def train_anchored(
     Args:
         exits: As built, not trained.
         train: Decisions that gradients see.
-        validation: Decisions on which each epoch is judged.
+        validation: Decisions on which each epoch is judged; None: none is, all of
+            ``params.max_epochs`` are trained, the last weights are kept, each record counts as
+            best and its joint likelihood is that of the training decisions.
         params: Optimiser, patience.
         w: Weight of the local exit, in [0, 1].
         seed: Of the order.
         arithmetic: Threads. The network is too small for another number format to pay: float32.
         checkpoint: File to resume from and to keep up to date; None: none.
         on_epoch: Told each epoch that is computed (not those that a checkpoint brings back).
+        teacher: What the exits shall come close to as well, on the training decisions.
 
     Returns:
         All epochs, those before an interruption too.
@@ -117,10 +132,10 @@ def train_anchored(
     """
     if not 0 <= w <= 1:
         raise ModelError(f"w = {w}: the local exit's weight lies between 0 and 1")
-    if not (len(train[1]) and len(validation[1])):
+    if not len(train[1]) or (validation is not None and not len(validation[1])):
         raise ModelError("training needs at least one training and one validation decision")
     with _processor(arithmetic.threads):
-        run = _Run(exits, train, validation, params, w, seed, arithmetic)
+        run = _Run(exits, train, validation, params, w, seed, arithmetic, teacher)
         if checkpoint is not None:
             run.resume(checkpoint)
         while not run.finished:
@@ -138,18 +153,28 @@ class _Examples:
     edge: Seen
     cloud: Seen
     demand: Tensor
+    taught: tuple[tuple[Tensor, Tensor], ...] = ()
+    """Location and log-spread (K, M) of the local and of the remote teacher, if there is one."""
 
     @classmethod
-    def of(cls, decisions: Decisions) -> "_Examples":
+    def of(cls, decisions: Decisions, teacher: Teacher | None = None) -> "_Examples":
         context, demand = decisions
         met = torch.from_numpy(np.array(demand, dtype=np.float32, order="C"))
         if len(context) != len(met):
             raise ModelError(f"{len(context)} contexts for {len(met)} demands")
-        return cls(tensors(context.edge), tensors(context.cloud), met)
+        sides = () if teacher is None else (teacher.local, teacher.remote)
+        if any(side.location.shape != tuple(met.shape) for side in sides):
+            raise ModelError(f"the teacher did not predict for these {len(met)} decisions")
+        taught = tuple(
+            (torch.from_numpy(side.location).float(), torch.from_numpy(side.spread).log().float())
+            for side in sides
+        )
+        return cls(tensors(context.edge), tensors(context.cloud), met, taught)
 
     def __getitem__(self, chosen: Tensor | slice) -> "_Examples":
         edge, cloud = (Seen(*(part[chosen] for part in seen)) for seen in (self.edge, self.cloud))
-        return _Examples(edge, cloud, self.demand[chosen])
+        taught = tuple((location[chosen], spread[chosen]) for location, spread in self.taught)
+        return _Examples(edge, cloud, self.demand[chosen], taught)
 
     def __len__(self) -> int:
         return len(self.demand)
@@ -162,14 +187,17 @@ class _Run:
         self,
         exits: AnchoredExits,
         train: Decisions,
-        validation: Decisions,
+        validation: Decisions | None,
         params: LikelihoodParams,
         w: float,
         seed: int,
         arithmetic: Arithmetic,
+        teacher: Teacher | None,
     ) -> None:
         self.exits = exits
-        self.train, self.validation = _Examples.of(train), _Examples.of(validation)
+        self.train = _Examples.of(train, teacher)
+        self.taught = 0.0 if teacher is None else teacher.weight
+        self.validation = None if validation is None else _Examples.of(validation)
         self.params, self.w, self.seed = params, w, seed
         self.identity = self._identify(arithmetic)
         self.optimizer = torch.optim.Adam(
@@ -193,14 +221,16 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(_mix(self.seed, epoch))
             train = self._descend()
-        local, remote = self._judge()
-        joint = self.w * (local or 0) + (1 - self.w) * (remote or 0)  # Eq. (9)
+        local, remote, joint = None, None, train
+        if self.validation is not None:
+            local, remote = self._judge(self.validation)
+            joint = self.w * (local or 0) + (1 - self.w) * (remote or 0)  # Eq. (9)
         if not (math.isfinite(train) and math.isfinite(joint)):
             raise ModelError(
                 f"epoch {epoch}: the loss is infinite or undefined; lower the learning rate "
                 f"({self.params.learning_rate:g})"
             )
-        best = all(joint < record.joint for record in self.history)
+        best = self.validation is None or all(joint < record.joint for record in self.history)
         record = LikelihoodRecord(epoch, train, local, remote, joint, best)
         self.history.append(record)
         if best:
@@ -231,10 +261,16 @@ class _Run:
         z = exits.latent(examples.edge)
         local = remote = None
         if self.w > 0:
-            local = negative_log_likelihood(exits.local(z, examples.edge.last), examples.demand)
+            local = self._loss(exits.local(z, examples.edge.last), examples, 0)
         if self.w < 1:
-            remote = negative_log_likelihood(exits.remote(z, examples.cloud), examples.demand)
+            remote = self._loss(exits.remote(z, examples.cloud), examples, 1)
         return local, remote
+
+    def _loss(self, predicted: Distribution, examples: _Examples, exit: int) -> Tensor:
+        loss = negative_log_likelihood(predicted, examples.demand)
+        if examples.taught:
+            loss = loss + self.taught * distance(predicted, *examples.taught[exit])
+        return loss
 
     def _follow(self) -> None:
         """Move the steady weights towards the present ones; quickly at first."""
@@ -245,16 +281,16 @@ class _Run:
             for steady, now in pairs:
                 steady.lerp_(now, share)
 
-    def _judge(self) -> tuple[float | None, float | None]:
+    def _judge(self, validation: _Examples) -> tuple[float | None, float | None]:
         self.steady.eval()
         sums: tuple[list[float], list[float]] = ([], [])
         with torch.inference_mode():
-            for start in range(0, len(self.validation), _JUDGED_AT_ONCE):
-                examples = self.validation[slice(start, start + _JUDGED_AT_ONCE)]
+            for start in range(0, len(validation), _JUDGED_AT_ONCE):
+                examples = validation[slice(start, start + _JUDGED_AT_ONCE)]
                 for kept, part in zip(sums, self._losses(self.steady, examples), strict=True):
                     if part is not None:
                         kept.append(float(part.double().sum()))
-        values = self.validation.demand.numel()
+        values = validation.demand.numel()
         local, remote = (math.fsum(kept) / values if kept else None for kept in sums)
         return local, remote
 
@@ -297,10 +333,14 @@ class _Run:
         """Hash all that decides the result, so that no checkpoint of another training is used."""
         exits = self.exits
         own = (exits.preset, exits.clock, exits.grid.to_json())
-        settings = (self.params, self.w, self.seed, arithmetic.threads, *own)
+        settings = (self.params, self.w, self.seed, arithmetic.threads, self.taught, *own)
         digest = hashlib.sha256(repr(settings).encode())
         for examples in (self.train, self.validation):
-            parts = (*examples.edge, *examples.cloud, examples.demand)
+            if examples is None:
+                digest.update(b"not judged")
+                continue
+            soft = (part for pair in examples.taught for part in pair)
+            parts = (*examples.edge, *examples.cloud, examples.demand, *soft)
             for rows in (chunk for part in parts for chunk in torch.split(part, _JUDGED_AT_ONCE)):
                 digest.update(f"{tuple(rows.shape)}".encode())
                 digest.update(rows.contiguous().reshape(-1).numpy().data)

@@ -28,7 +28,7 @@ class Context:
     def __len__(self) -> int:
         return len(self.edge)
 
-    def part(self, decisions: slice) -> "Context":
+    def part(self, decisions: slice | NDArray[np.intp]) -> "Context":
         """Give some of the decisions."""
         return Context(self.edge.part(decisions), self.cloud.part(decisions))
 

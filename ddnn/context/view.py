@@ -65,7 +65,7 @@ class View:
         """All five, in the order of their definition: what a network or a session takes."""
         return self.recent, self.recent_known, self.ago, self.ago_known, self.calendar
 
-    def part(self, decisions: slice) -> "View":
+    def part(self, decisions: slice | NDArray[np.intp]) -> "View":
         """Give some of the decisions."""
         return View(*(array[decisions] for array in self.arrays))
 
