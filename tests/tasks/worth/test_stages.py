@@ -104,7 +104,8 @@ def test_gates_on_the_papers_exits(run, tiny_params):
 def test_times_are_taken_side_by_side(run):
     result = run("times-w0-s0")
     assert min(result.arrays[name].min() for name in ("edge", "edge_gated")) > 0
-    assert len(result.arrays["edge"]) == len(result.arrays["boosting_best"]) == 48 - 20  # to warm up
+    warm_up = 20
+    assert len(result.arrays["edge"]) == len(result.arrays["boosting_best"]) == 48 - warm_up
 
 
 def test_the_test_days_teach_nothing(tiny_params, make_demand, tmp_path):
