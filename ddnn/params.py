@@ -474,12 +474,6 @@ class Params(_Group):
         return self
 
     @model_validator(mode="after")
-    def _the_demand_of_worth_is_known(self) -> Self:
-        if self.worth.demand not in self.paper.demands:
-            raise ValueError(f"worth.demand must be one of {', '.join(self.paper.demands)}")
-        return self
-
-    @model_validator(mode="after")
     def _uncertainty_needs_dropout(self) -> Self:
         if self.offloader.mc_passes and self.train.dropout == 0:
             raise ValueError(
