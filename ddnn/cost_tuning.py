@@ -7,7 +7,6 @@ that the validation decisions have.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -99,30 +98,26 @@ class _Stopped(_Run):
         arithmetic: Arithmetic,
     ) -> None:
         self.cost = cost
-        super().__init__(exits, train, validation, params, w, seed, arithmetic)
+        super().__init__(exits, train, validation, params, w, seed, arithmetic, None)
+        self.judged = _Examples.of(validation)
 
-    def _judge(self) -> tuple[float | None, float | None]:
+    def _judge(self, validation: _Examples) -> tuple[float | None, float | None]:
+        met = validation.demand.double().numpy()
         local, remote = (
-            float(self.cost(rule.allocate(predicted), self._met).mean())
-            for rule, predicted in self._calibrated(self.steady)
+            float(self.cost(rule.allocate(predicted), met).mean())
+            for rule, predicted in self._calibrated(self.steady, validation)
         )
         return local, remote
 
-    @property
-    def _met(self) -> np.ndarray[Any, np.dtype[np.float64]]:
-        return self.validation.demand.double().numpy()
-
-    def _calibrated(self, exits: AnchoredExits) -> list[tuple[DecisionRule, Predicted]]:
+    def _calibrated(
+        self, exits: AnchoredExits, validation: _Examples
+    ) -> list[tuple[DecisionRule, Predicted]]:
         """Give each exit's rule and what it predicts for the validation decisions."""
         exits.eval()
         with torch.inference_mode():
-            predicted = [
-                _plain(part) for part in exits(self.validation.edge, self.validation.cloud)
-            ]
-        return [
-            (DecisionRule(ResidualShape.fit(each, self._met), self.cost), each)
-            for each in predicted
-        ]
+            predicted = [_plain(part) for part in exits(validation.edge, validation.cloud)]
+        met = validation.demand.double().numpy()
+        return [(DecisionRule(ResidualShape.fit(each, met), self.cost), each) for each in predicted]
 
     def _identify(self, arithmetic: Arithmetic) -> str:
         return f"{super()._identify(arithmetic)} {type(self).__name__} {self.cost!r}"
@@ -137,13 +132,13 @@ class _Tuned(_Stopped):
         """Judge what there is: the tuning may end where it began."""
         self.surrogate = make_surrogate(self.cost, surrogate)
         self.identity += repr(surrogate)
-        local, remote = self._judge()
+        local, remote = self._judge(self.judged)
         joint = self.w * (local or 0) + (1 - self.w) * (remote or 0)
         self.history = [LikelihoodRecord(1, joint, local, remote, joint, True)]
         self.best = {name: value.clone() for name, value in self.exits.state_dict().items()}
 
     def _descend(self) -> float:
-        local, remote = (rule for rule, _ in self._calibrated(self.exits))
+        local, remote = (rule for rule, _ in self._calibrated(self.exits, self.judged))
         self.rules = local, remote
         return super()._descend()
 
