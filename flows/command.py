@@ -34,6 +34,12 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="GROUP.KEY=VALUE for this run; may be given again."),
 ]
+PaperDemandOption = Annotated[
+    str | None, typer.Option(help="One of paper.demands in params.yaml; `city` will do.")
+]
+DemandFileOption = Annotated[
+    Path | None, typer.Option(help="The demand's file, where it is not in its place.")
+]
 
 
 ModelOption = Annotated[str, typer.Option(help="champion, an MLflow run id, or a bundle's folder.")]
@@ -194,12 +200,8 @@ def ui() -> None:
 
 @app.command()
 def paper(
-    demand: Annotated[
-        str | None, typer.Option(help="One of paper.demands in params.yaml; `city` will do.")
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="The demand's file, where it is not in its place.")
-    ] = None,
+    demand: PaperDemandOption = None,
+    file: DemandFileOption = None,
     only: Annotated[
         list[str] | None,
         typer.Option("--setting", help="One of paper.settings, for a piece; may be given again."),
@@ -236,12 +238,8 @@ def paper_claims() -> None:
 
 @app.command()
 def worth(
-    demand: Annotated[
-        str | None, typer.Option(help="One of paper.demands in params.yaml; `city` will do.")
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option(help="The demand's file, where it is not in its place.")
-    ] = None,
+    demand: PaperDemandOption = None,
+    file: DemandFileOption = None,
     only: Annotated[
         list[str] | None,
         typer.Option("--piece", help="A kind of worth.pieces, or a piece; may be given again."),

@@ -20,6 +20,10 @@ from ddnn.demand import Demand
 from tasks.home import file_lock
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ddnn.grid import Grid
+    from ddnn.params import Overrides
     from tasks.stage import Stage
 
 MakeDemand = Callable[..., Demand]
@@ -124,26 +128,8 @@ def make_demand() -> MakeDemand:
 @pytest.fixture(scope="session")
 def tiny_stage(tmp_path_factory: pytest.TempPathFactory) -> "Stage":
     """Give the stage `export` of a tiny untrained system: all that it reads is in its inputs."""
-    from ddnn.arithmetic import Arithmetic
-    from ddnn.params import load_params
-    from tasks.stage import Stage
-
-    root = tmp_path_factory.mktemp("tiny")
-    folders = {name: root / name for name in ("download", "grid", "train", "offloader", "export")}
-    for folder in folders.values():
-        folder.mkdir()
-    overrides = {
-        "setting.N": 4,
-        "split.test_days": 2,
-        "split.validation_days": 2,
-        "split.calibration_days": 1,
-        "label.l0": [0.3, 0.5],
-        "offloader.features": ["volume", "local"],
-        "offloader.mc_passes": [2],
-    }
-    params = load_params(Path(__file__).parents[1] / "params.yaml", overrides)
-    out = folders.pop("export")
-    stage = Stage(params, folders, out, root, Arithmetic(1, "float32", "contiguous", "any"))
+    gates = {"offloader.features": ["volume", "local"], "offloader.mc_passes": [2]}
+    stage = _empty_stage(tmp_path_factory.mktemp("tiny"), {**gates, "label.l0": [0.3, 0.5]})
     _write_tiny_system(stage)
     return stage
 
@@ -157,10 +143,38 @@ def tiny_bundle(tiny_stage: "Stage") -> Path:
     return tiny_stage.out
 
 
+def _empty_stage(root: Path, overrides: "Overrides") -> "Stage":
+    """Give the stage `export` of a tiny setting; the folders of its inputs are empty."""
+    from ddnn.arithmetic import Arithmetic
+    from ddnn.params import load_params
+    from tasks.stage import Stage
+
+    folders = {name: root / name for name in ("download", "grid", "train", "offloader", "export")}
+    for folder in folders.values():
+        folder.mkdir()
+    days = {"split.test_days": 2, "split.validation_days": 2, "split.calibration_days": 1}
+    params = load_params(
+        Path(__file__).parents[1] / "params.yaml", {"setting.N": 4, **days, **overrides}
+    )
+    out = folders.pop("export")
+    return Stage(params, folders, out, root, Arithmetic(1, "float32", "contiguous", "any"))
+
+
+def _write_past(stage: "Stage", values: "NDArray[np.float64]", grid: "Grid") -> Demand:
+    """Write hourly demand of some VNFs, its scaling and its grid, as the first stages do."""
+    from ddnn.demand import Scaling, write_demand
+
+    names = tuple(f"vnf{index}" for index in range(values.shape[1]))
+    demand = Demand(values, 1383260400, 3600, names, "activity", "Europe/Rome", "tiny")
+    write_demand(demand, stage.inputs["download"])
+    for name, part in (("grid", grid), ("scaling", Scaling.fit(values))):
+        (stage.inputs["grid"] / f"{name}.json").write_text(json.dumps(part.to_json()))
+    return demand
+
+
 def _write_tiny_system(stage: "Stage") -> None:
     import torch
 
-    from ddnn.demand import Scaling, write_demand
     from ddnn.grid import Grid
     from ddnn.nets import build_exits, find_preset, save_exits
     from ddnn.offload.optimized import Gate, GatePlan, OptimizedRule
@@ -169,12 +183,7 @@ def _write_tiny_system(stage: "Stage") -> None:
     from tasks.prepared import prepare
 
     N, vnfs, grid = stage.params.setting.N, 5, Grid.in_order(5)
-    values = np.random.default_rng(0).uniform(5, 50, (24 * 8, vnfs))
-    names = tuple(f"vnf{index}" for index in range(vnfs))
-    demand = Demand(values, 1383260400, 3600, names, "activity", "Europe/Rome", "tiny")
-    write_demand(demand, stage.inputs["download"])
-    for name, part in (("grid", grid), ("scaling", Scaling.fit(values))):
-        (stage.inputs["grid"] / f"{name}.json").write_text(json.dumps(part.to_json()))
+    _write_past(stage, np.random.default_rng(0).uniform(5, 50, (24 * 8, vnfs)), grid)
     exits = build_exits(find_preset("paper"), grid, N, dropout=0.1, seed=0).eval()
     save_exits(exits, stage.inputs["train"])
     with torch.random.fork_rng():
@@ -197,25 +206,8 @@ def _write_tiny_system(stage: "Stage") -> None:
 @pytest.fixture(scope="session")
 def anchored_stage(tmp_path_factory: pytest.TempPathFactory) -> "Stage":
     """Give the stage `export` of a tiny system whose exits predict a distribution, untrained."""
-    from ddnn.arithmetic import Arithmetic
-    from ddnn.params import load_params
-    from tasks.stage import Stage
-
-    root = tmp_path_factory.mktemp("anchored")
-    folders = {name: root / name for name in ("download", "grid", "train", "offloader", "export")}
-    for folder in folders.values():
-        folder.mkdir()
-    overrides = {
-        "setting.N": 4,
-        "split.test_days": 2,
-        "split.validation_days": 2,
-        "split.calibration_days": 1,
-        "train.preset": "anchored",
-        "evaluate.rule": "expected_cost",
-    }
-    params = load_params(Path(__file__).parents[1] / "params.yaml", overrides)
-    out = folders.pop("export")
-    stage = Stage(params, folders, out, root, Arithmetic(1, "float32", "contiguous", "any"))
+    preset = {"train.preset": "anchored", "evaluate.rule": "expected_cost"}
+    stage = _empty_stage(tmp_path_factory.mktemp("anchored"), preset)
     _write_anchored_system(stage)
     return stage
 
@@ -233,7 +225,6 @@ def _write_anchored_system(stage: "Stage") -> None:
     import torch
 
     from ddnn.context import Clock
-    from ddnn.demand import Scaling, write_demand
     from ddnn.grid import Grid
     from ddnn.nets.anchored import (
         Allocator,
@@ -252,11 +243,7 @@ def _write_anchored_system(stage: "Stage") -> None:
     hours = np.arange(24 * 11)[:, None]
     cycle = 1.2 + np.sin(2 * np.pi * hours / 24 + rng.uniform(0, 0.5, vnfs))
     values = rng.uniform(5, 50, vnfs) * cycle * rng.uniform(0.9, 1.1, (len(hours), vnfs))
-    names = tuple(f"vnf{index}" for index in range(vnfs))
-    demand = Demand(values, 1383260400, 3600, names, "activity", "Europe/Rome", "tiny")
-    write_demand(demand, stage.inputs["download"])
-    for name, part in (("grid", grid), ("scaling", Scaling.fit(values))):
-        (stage.inputs["grid"] / f"{name}.json").write_text(json.dumps(part.to_json()))
+    demand = _write_past(stage, values, grid)
     prepared = prepare(stage)
     usual = SeriesStatistics.fit(prepared.values_scaled[:150])
     clock = Clock(demand.start, demand.slot_seconds, demand.timezone)
