@@ -27,7 +27,7 @@ def write_labels(stage: Stage, samples: Samples, targets: range) -> None:
     """Label the samples of the targets, and write both files."""
     params = stage.params.label
     rows = {l0_key(l0): _critical_benefits(samples, l0, params) for l0 in params.l0}
-    table = _table(samples, {key: float(row["used"]) for key, row in rows.items()})
+    table = label_table(samples, {key: float(row["used"]) for key, row in rows.items()})
     table.to_parquet(stage.out / "labels.parquet", index=False)
     facts = {
         "days": params.days,
@@ -58,7 +58,8 @@ def _critical_benefits(samples: Samples, l0: float, params: LabelParams) -> dict
     return row
 
 
-def _table(samples: Samples, critical_benefits: dict[str, float]) -> pd.DataFrame:
+def label_table(samples: Samples, critical_benefits: dict[str, float]) -> pd.DataFrame:
+    """Tabulate both costs, the benefit and, for each critical benefit, Algorithm 1's labels."""
     table = pd.DataFrame(
         {
             "slot": samples.slots,

@@ -36,7 +36,7 @@ def run(stage: Stage) -> None:
     labels = _read_labels(stage.inputs["label"])
     # One pass over the label days and one over the calibration days serve all gates.
     slots = range(int(labels["slot"].iloc[0]), int(labels["slot"].iloc[-1]) + 1)
-    gates, history = _train_gates(_observe(exits, prepared, slots), labels, prepared, params)
+    gates, history = train_gates(_observe(exits, prepared, slots), labels, prepared, params)
     calibration = _observe(exits, prepared, prepared.split.calibration)
     rules = RuleSet.calibrate(
         exits, gates, calibration, seed=params.setting.seed, params=params.offloader
@@ -45,9 +45,10 @@ def run(stage: Stage) -> None:
     _write_history(stage.out / "gate_history.csv", history)
 
 
-def _train_gates(
+def train_gates(
     samples: EdgeSamples, labels: pd.DataFrame, prepared: Prepared, params: Params
 ) -> tuple[Gates, list[Row]]:
+    """Train a gate for each feature and L0; give them with each epoch's row."""
     cut = held_out_start(len(samples), prepared.demand.slots_per_day)
     gates: Gates = {}
     history: list[Row] = []

@@ -24,8 +24,8 @@ from ddnn.offload.regressed_benefit import RegressedBenefit
 from ddnn.offload.samples import Samples, gather
 from ddnn.offload.uncertainty import UncertaintyRule
 from tasks.anchored.past import clock_of
-from tasks.label import _table
-from tasks.offloader import _train_gates
+from tasks.label import label_table
+from tasks.offloader import train_gates
 from tasks.prepared import Prepared, prepare
 from tasks.stage import Stage
 from tasks.worth.judged import cost_name, cost_of_served, window_facts, write
@@ -139,9 +139,9 @@ def _optimized(days: _Days, watch: _Watch, price: str) -> dict[str, NDArray[np.b
         l0_key(l0): algorithm_1(samples.local_cost, samples.remote_cost, l0, params.label.critical)
         for l0 in params.label.l0
     }
-    labels = _table(samples, critical)
+    labels = label_table(samples, critical)
     gates, _ = watch.time(
-        ("optimized",), lambda: _train_gates(samples, labels, days.prepared, params)
+        ("optimized",), lambda: train_gates(samples, labels, days.prepared, params)
     )
     found: dict[str, NDArray[np.bool_]] = {}
     per_day = days.prepared.demand.slots_per_day
