@@ -81,7 +81,7 @@ class LikelihoodRecord:
     joint: float
     """Eq. (9), on validation decisions."""
     best: bool
-    """The lowest so far."""
+    """The lowest so far; true of every epoch where no days choose."""
 
     def as_epoch(self) -> EpochRecord:
         """Give it as the other training's, with likelihoods for costs: for a progress bar."""
@@ -102,6 +102,7 @@ def train_anchored(
     checkpoint: Path | None = None,
     on_epoch: Callable[[LikelihoodRecord], None] | None = None,
     teacher: Teacher | None = None,
+    choose: bool = True,
 ) -> LikelihoodHistory:
     """Train in place with Adam and early stopping; the exits end with their best weights.
 
@@ -123,6 +124,8 @@ def train_anchored(
         checkpoint: File to resume from and to keep up to date; None: none.
         on_epoch: Told each epoch that is computed (not those that a checkpoint brings back).
         teacher: What the exits shall come close to as well, on the training decisions.
+        choose: Whether the validation decisions choose the epoch and end the training; else they
+            are only watched: all epochs are trained, and the last weights are kept.
 
     Returns:
         All epochs, those before an interruption too.
@@ -135,7 +138,7 @@ def train_anchored(
     if not len(train[1]) or (validation is not None and not len(validation[1])):
         raise ModelError("training needs at least one training and one validation decision")
     with _processor(arithmetic.threads):
-        run = _Run(exits, train, validation, params, w, seed, arithmetic, teacher)
+        run = _Run(exits, train, validation, params, w, seed, arithmetic, teacher, choose)
         if checkpoint is not None:
             run.resume(checkpoint)
         while not run.finished:
@@ -193,11 +196,13 @@ class _Run:
         seed: int,
         arithmetic: Arithmetic,
         teacher: Teacher | None,
+        choose: bool = True,
     ) -> None:
         self.exits = exits
         self.train = _Examples.of(train, teacher)
         self.taught = 0.0 if teacher is None else teacher.weight
         self.validation = None if validation is None else _Examples.of(validation)
+        self.chooses = choose and validation is not None
         self.params, self.w, self.seed = params, w, seed
         self.identity = self._identify(arithmetic)
         self.optimizer = torch.optim.Adam(
@@ -230,7 +235,7 @@ class _Run:
                 f"epoch {epoch}: the loss is infinite or undefined; lower the learning rate "
                 f"({self.params.learning_rate:g})"
             )
-        best = self.validation is None or all(joint < record.joint for record in self.history)
+        best = not self.chooses or all(joint < record.joint for record in self.history)
         record = LikelihoodRecord(epoch, train, local, remote, joint, best)
         self.history.append(record)
         if best:
@@ -333,7 +338,8 @@ class _Run:
         """Hash all that decides the result, so that no checkpoint of another training is used."""
         exits = self.exits
         own = (exits.preset, exits.clock, exits.grid.to_json())
-        settings = (self.params, self.w, self.seed, arithmetic.threads, self.taught, *own)
+        how = (self.taught, self.chooses)
+        settings = (self.params, self.w, self.seed, arithmetic.threads, *how, *own)
         digest = hashlib.sha256(repr(settings).encode())
         for examples in (self.train, self.validation):
             if examples is None:

@@ -7,8 +7,9 @@ training that keeps them for validation does not learn from them.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from ddnn.anchored_training import (
     Decisions,
+    LikelihoodHistory,
     LikelihoodParams,
     LikelihoodRecord,
     Teacher,
@@ -28,6 +30,9 @@ from ddnn.nets.anchored import Allocator, AnchoredExits, predict
 
 Both = tuple[Predicted, Predicted]
 """Of the local and of the remote exit."""
+
+ALL = "all"
+"""Name of the training on all days; those of the folds are ``fold_0``, ``fold_1``, ..."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,11 @@ class CrossFitParams:
         if min(self.folds - 1, self.fold_epochs, self.epochs) < 1 or not self.teaching >= 0:
             raise ParamsError(f"{self}: two folds and an epoch at least, and no weight below 0")
 
+    @property
+    def trainings(self) -> dict[str, int]:
+        """Epochs of each training, by its name, in their order."""
+        return {f"fold_{each}": self.fold_epochs for each in range(self.folds)} | {ALL: self.epochs}
+
 
 @dataclass(frozen=True, eq=False)
 class CrossFitted:
@@ -59,6 +69,9 @@ class CrossFitted:
     held_out: Both
     """(K, M): each day as predicted by the fold that did not see it. Whatever is calibrated on days
     before the test asks these, for the exits themselves know those days by heart."""
+    histories: Mapping[str, LikelihoodHistory]
+    """Of each training, by its name. A fold's epochs are watched on the days that it left out; none
+    is chosen by them. The training on all days has none left to be watched on."""
 
 
 def cross_fit(
@@ -71,7 +84,7 @@ def cross_fit(
     seed: int,
     arithmetic: Arithmetic,
     checkpoints: Path | None = None,
-    on_epoch: Callable[[LikelihoodRecord], None] | None = None,
+    on_epoch: Callable[[str, LikelihoodRecord], None] | None = None,
 ) -> CrossFitted:
     """Train the exits in place on all days, and learn the shape of their errors.
 
@@ -86,44 +99,65 @@ def cross_fit(
         seed: Of the order.
         arithmetic: Threads.
         checkpoints: Folder for the files to resume from; None: none.
-        on_epoch: Told each epoch that is computed, of all trainings.
+        on_epoch: Told each epoch that is computed, with its training's name.
 
     Raises:
         ModelError: There are fewer days than folds, or a training fails, see
             :func:`~ddnn.anchored_training.train_anchored`.
     """
     fold = _folds(days, len(decisions[1]), params.folds)
-    members = []
+    trainings = _Trainings(likelihood, params, w, seed, arithmetic, checkpoints, on_epoch)
+    members, histories = [], {}
     for each in range(params.folds):
-        member = copy.deepcopy(exits)
-        train_anchored(
-            member,
-            _some(decisions, fold != each),
-            None,
-            replace(likelihood, max_epochs=params.fold_epochs),
-            w,
-            seed * (params.folds + 1) + 1 + each,
-            arithmetic,
-            _file(checkpoints, f"fold_{each}"),
-            on_epoch,
-        )
+        member, name = copy.deepcopy(exits), f"fold_{each}"
+        known, left_out = _some(decisions, fold != each), _some(decisions, fold == each)
+        histories[name] = trainings.run(name, member, known, watched=left_out)
         members.append(predict(member, decisions[0]))
     local, remote = ([member[exit] for member in members] for exit in (0, 1))
-    train_anchored(
-        exits,
-        decisions,
-        None,
-        replace(likelihood, max_epochs=params.epochs),
-        w,
-        seed * (params.folds + 1),
-        arithmetic,
-        _file(checkpoints, "all"),
-        on_epoch,
-        Teacher(_mean(local), _mean(remote), params.teaching) if params.teaching else None,
-    )
+    teacher = Teacher(_mean(local), _mean(remote), params.teaching) if params.teaching else None
+    histories[ALL] = trainings.run(ALL, exits, decisions, teacher=teacher)
     held_out = _held_out(local, fold), _held_out(remote, fold)
     met = decisions[1].astype(np.float64)
-    return CrossFitted(Allocator(*(ResidualShape.fit(each, met) for each in held_out)), held_out)
+    allocator = Allocator(*(ResidualShape.fit(each, met) for each in held_out))
+    return CrossFitted(allocator, held_out, histories)
+
+
+@dataclass(frozen=True)
+class _Trainings:
+    """What all trainings share."""
+
+    likelihood: LikelihoodParams
+    params: CrossFitParams
+    w: float
+    seed: int
+    arithmetic: Arithmetic
+    checkpoints: Path | None
+    on_epoch: Callable[[str, LikelihoodRecord], None] | None
+
+    def run(
+        self,
+        name: str,
+        exits: AnchoredExits,
+        known: Decisions,
+        watched: Decisions | None = None,
+        teacher: Teacher | None = None,
+    ) -> LikelihoodHistory:
+        """Train in place, all epochs."""
+        lengths = self.params.trainings
+        number = 0 if name == ALL else 1 + list(lengths).index(name)
+        return train_anchored(
+            exits,
+            known,
+            watched,
+            replace(self.likelihood, max_epochs=lengths[name]),
+            self.w,
+            self.seed * len(lengths) + number,
+            self.arithmetic,
+            None if self.checkpoints is None else self.checkpoints / f"{name}.safetensors",
+            None if self.on_epoch is None else partial(self.on_epoch, name),
+            teacher,
+            choose=False,
+        )
 
 
 def _folds(days: NDArray[np.int64], decisions: int, folds: int) -> NDArray[np.int64]:
@@ -155,7 +189,3 @@ def _held_out(members: list[Predicted], fold: NDArray[np.int64]) -> Predicted:
         for part in ("location", "spread")
     )
     return Predicted(location, spread)
-
-
-def _file(folder: Path | None, name: str) -> Path | None:
-    return None if folder is None else folder / f"{name}.safetensors"

@@ -216,8 +216,18 @@ class LikelihoodParams(_Group):
     weight_decay: NonNegative = 0.003
     averaging: Annotated[float, Field(ge=0, lt=1)] = 0.99
     """Decay per step of the running mean of the weights."""
-    max_epochs: Annotated[int, Field(ge=1)] = 60
-    patience: Annotated[int, Field(ge=1)] = 6
+
+
+class CrossFittingParams(_Group):
+    """Training on all days before the test; see ddnn/cross_fitting.py."""
+
+    folds: Annotated[int, Field(ge=2)] = 3
+    """Each leaves out as large a part of the days."""
+    fold_epochs: Annotated[int, Field(ge=1)] = 20
+    epochs: Annotated[int, Field(ge=1)] = 25
+    """Of the exits that are used, on all days."""
+    teaching: NonNegative = 1.0
+    """Weight of the distance to the folds' mean beside the likelihood; 0: none."""
 
 
 KnownRule = Literal["expected_benefit", "expected_cost"]
@@ -227,6 +237,7 @@ class AnchoredParams(_Group):
     """Of the preset ``anchored`` alone; all has a default, for records from before it was there."""
 
     training: LikelihoodParams = LikelihoodParams()
+    cross_fitting: CrossFittingParams = CrossFittingParams()
     rules: Annotated[list[KnownRule], Field(min_length=1)] = ["expected_benefit", "expected_cost"]
     """What its edge may rank decisions by; each serves every L0."""
 
@@ -387,9 +398,18 @@ class TrackerParams(_Group):
     """Within which a shortfall is made up."""
 
 
+class StoppingParams(_Group):
+    """When a training that validation days judge ends."""
+
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+
+
 class SeparateParams(_Group):
     """What a training for one cost alone does differently, see ddnn/cost_tuning.py."""
 
+    likelihood: StoppingParams
+    """Of the training that comes before the tuning."""
     surrogate: SurrogateParams
     learning_rate: Positive
     """Of the tuning on the cost."""

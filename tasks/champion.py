@@ -92,7 +92,8 @@ def validation_cost(bundle: Path, demand: Path, params: Params) -> float:
 
     Two bundles are compared on the same scale: allocations in the user's units are brought to full
     scales by one scaling, that of the demand's own training days, whatever each bundle's own. Each
-    decides by its own rule and L0, as it would if it were deployed.
+    decides by its own rule and L0, as it would if it were deployed. One that was trained on these
+    days, as those that predict a distribution are, answers as its trainings did that left them out.
 
     Args:
         bundle: Folder of an exported model.
@@ -111,13 +112,17 @@ def validation_cost(bundle: Path, demand: Path, params: Params) -> float:
     from ddnn.cost import from_params
     from ddnn.demand import Scaling
     from ddnn.runtime.allocate import allocate, fit_demand
+    from ddnn.runtime.anchored_bundle import AnchoredBundle, as_unseen
     from ddnn.runtime.models import load_model
     from tasks.prepared import read_and_split
 
     model = load_model(bundle)
+    if isinstance(model, AnchoredBundle):
+        model = as_unseen(model, bundle)
     whole, split = read_and_split(demand, params)
     days = split.calibration
-    first = days.start - model.facts.N
+    # A week and more is looked at by those that predict a distribution; N slots by the others.
+    first = 0 if isinstance(model, AnchoredBundle) else days.start - model.facts.N
     seen = replace(
         whole,
         values=whole.values[first : days.stop],
@@ -127,7 +132,7 @@ def validation_cost(bundle: Path, demand: Path, params: Params) -> float:
     # The last row is for the slot after these days; the columns are in the model's order.
     columns = [given.series.index(name) for name in whole.series]
     scaling = Scaling.fit(whole.values[split.learn_slots.start : split.learn_slots.stop])
-    y = scaling.scale(given.amounts[:-1, columns])
+    y = scaling.scale(given.amounts[-1 - len(days) : -1, columns])
     d = scaling.scale(whole.values[days.start : days.stop])
     return float(from_params(params.setting, whole.vnfs)(y, d).mean())
 

@@ -155,6 +155,7 @@ FAMILIES: dict[str, dict[str, StageSpec]] = {
                     "split",
                     "train.preset",
                     "anchored.training",
+                    "anchored.cross_fitting",
                 ),
                 _OWN,
             ),

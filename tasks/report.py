@@ -75,7 +75,7 @@ class _Read:
             }
             return cls(
                 evaluation=_read_json(inputs["evaluate"] / "evaluation.json"),
-                history=pd.read_csv(inputs["train"] / "history.csv"),
+                history=_over_trainings(pd.read_csv(inputs["train"] / "history.csv")),
                 deepcog=pd.read_csv(inputs["deepcog"] / "history.csv"),
                 quality=_read_json(inputs["download"] / "quality.json"),
                 placement=_read_json(inputs["grid"] / "placement.json"),
@@ -99,6 +99,15 @@ def run(stage: Stage) -> None:
     text = json.dumps(summary(read.evaluation), sort_keys=True, indent=2, allow_nan=False)
     (stage.out / "summary.json").write_text(text + "\n", encoding="utf-8")
     (stage.out / "report.html").write_text(_html(read, params, pictures), encoding="utf-8")
+
+
+def _over_trainings(history: pd.DataFrame) -> pd.DataFrame:
+    """Give a row for each epoch: where several trainings left days out, their mean."""
+    if "training" not in history:
+        return history
+    watched = history.dropna(subset="joint_nll").drop(columns="training")
+    mean = watched.groupby("epoch", as_index=False).mean()
+    return mean.assign(best=(mean["epoch"] == mean["epoch"].max()).astype(int))
 
 
 def _pictures(read: _Read, params: Params) -> dict[str, bytes]:

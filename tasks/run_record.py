@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import subprocess
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,8 @@ def flat_params(params: Params) -> dict[str, str]:
 def epoch_costs(artefacts: Mapping[str, Path]) -> list[Point]:
     """Read the hard validation costs of the exits, epoch by epoch; of DeepCog's, if it is there.
 
-    Of exits that predict a distribution: their negative log-likelihoods.
+    Of exits that predict a distribution: their negative log-likelihoods, on average over the
+    trainings that left days out.
 
     Raises:
         ArtefactError: A history is missing or not one.
@@ -55,9 +57,11 @@ def epoch_costs(artefacts: Mapping[str, Path]) -> list[Point]:
                 rows = list(csv.DictReader(lines))
             if rows and "local_nll" in rows[0]:  # trained by likelihood: there are no costs
                 column = name = column.replace("cost", "nll")
-            points += [
-                Point(name, float(row[column]), int(row["epoch"])) for row in rows if row[column]
-            ]
+            values: dict[int, list[float]] = defaultdict(list)
+            for row in rows:
+                if row[column]:
+                    values[int(row["epoch"])].append(float(row[column]))
+            points += [Point(name, sum(each) / len(each), at) for at, each in values.items()]
         except (OSError, KeyError, ValueError) as error:
             raise ArtefactError(f"{path}: not a training history: {error}; run it again") from error
     return [point for point in points if math.isfinite(point.value)]

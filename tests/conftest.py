@@ -228,13 +228,17 @@ def _write_anchored_system(stage: "Stage") -> None:
     from ddnn.grid import Grid
     from ddnn.nets.anchored import (
         Allocator,
+        HeldOut,
         SeriesStatistics,
         build_anchored,
         find_anchored,
+        predict,
         save_allocator,
         save_anchored,
+        save_held_out,
     )
     from tasks.anchored import offloader
+    from tasks.anchored.days import trained_on
     from tasks.anchored.past import contexts, met
     from tasks.prepared import prepare
 
@@ -256,4 +260,7 @@ def _write_anchored_system(stage: "Stage") -> None:
     days = prepared.split.validation
     allocator = Allocator.fit(exits, contexts(prepared, days, exits.reaches), met(prepared, days))
     save_allocator(allocator, stage.inputs["train"])
+    before = trained_on(prepared.split)  # untrained exits know no day by heart
+    said = predict(exits, contexts(prepared, before, exits.reaches))
+    save_held_out(HeldOut(before.start, *said), stage.inputs["train"])
     offloader.run(replace(stage, out=stage.inputs["offloader"]))

@@ -17,7 +17,8 @@ History = Mapping[str, Array]
 def training_history(ddnn: History, deepcog: History | None, caption: str) -> bytes:
     """Draw the hard cost of both exits on the validation days over the epochs, and DeepCog's.
 
-    Of exits that predict a distribution it is the negative log-likelihood, and theirs alone.
+    Of exits that predict a distribution it is the negative log-likelihood on days left out, and
+    theirs alone.
     """
     by_likelihood = "local_nll" in ddnn
     measure = "nll" if by_likelihood else "cost"
@@ -40,8 +41,10 @@ def training_history(ddnn: History, deepcog: History | None, caption: str) -> by
         if kept.size:
             last = kept[-1]
             ax.plot(history["epoch"][last], values[last], "o", color=colour(name), markersize=6)
-    said = "negative log-likelihood" if by_likelihood else "hard cost"
-    ax.set(xlabel="epoch", ylabel=f"{said}, validation days")
+    said = (
+        "negative log-likelihood, days left out" if by_likelihood else "hard cost, validation days"
+    )
+    ax.set(xlabel="epoch", ylabel=said)
     if shown:
         lowest = min(float(values.min()) for values in shown)
         # The first epochs cost many times the last: they must not flatten what matters.

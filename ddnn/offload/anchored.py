@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ddnn.context import Context
 from ddnn.cost import AllocationCost
+from ddnn.decision import Predicted
 from ddnn.errors import ArtefactError, ModelError
 from ddnn.nets.anchored import Allocator, AnchoredExits, predict
 from ddnn.offload.calibration import l0_key, threshold_to_json
@@ -78,19 +79,33 @@ def observe(
     cost: AllocationCost,
     context: Context,
     slots: NDArray[np.int64] | range,
+    predicted: tuple[Predicted, Predicted] | None = None,
 ) -> tuple[KnownSamples, NDArray[np.float64]]:
     """Run both exits on K contexts, and decide.
+
+    Args:
+        exits: Trained.
+        allocator: The shapes of their errors.
+        cost: Under which is decided.
+        context: Of K decisions.
+        slots: (K,) their numbers.
+        predicted: What both exits are to be taken to say, (K, M) each; None: what they say.
 
     Returns:
         What the edge knows, and y_R (K, M), scaled, which it does not.
     """
     local, remote = allocator.rules(cost)
-    at_edge, in_cloud = predict(exits, context)
+    at_edge, in_cloud = predict(exits, context) if predicted is None else predicted
     y_L, y_R = local.allocate(at_edge), remote.allocate(in_cloud)
-    recent = context.edge.recent
-    known = Known(at_edge, y_L, recent, context.edge.calendar)
+    known = Known(at_edge, y_L, context.edge.recent, context.edge.calendar)
+    return decided(known, slots), y_R
+
+
+def decided(known: Known, slots: NDArray[np.int64] | range) -> KnownSamples:
+    """Give K decisions as every rule takes them."""
+    y_L = known.local.astype(np.float32)
     numbers = np.asarray(slots, dtype=np.int64)
-    return KnownSamples(numbers, recent, y_L.astype(np.float32), None, known), y_R
+    return KnownSamples(numbers, known.recent.astype(np.float32, copy=False), y_L, None, known)
 
 
 def judged(

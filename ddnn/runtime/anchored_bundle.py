@@ -1,14 +1,15 @@
 """A trained system whose exits predict a distribution, in one folder; no pickles.
 
 The files are ``bundle.json`` (see manifest.py), ``anchored.safetensors`` and ``anchored.json`` (F0,
-F1, F2), ``allocator.json`` (the shapes of both exits' errors), ``rules.json`` (the offloading
-rules), ``model.onnx`` (both exits, for others), and ``edge/`` and ``cloud/``, the halves that the
-processes run (see anchored_served.py).
+F1, F2), ``allocator.json`` (the shapes of both exits' errors), ``held_out.npz`` (what trainings that
+left days out say of the days that the exits know), ``rules.json`` (the offloading rules),
+``model.onnx`` (both exits, for others), and ``edge/`` and ``cloud/``, the halves that the processes
+run (see anchored_served.py).
 """
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ from ddnn.errors import ArtefactError, ModelError
 from ddnn.nets.anchored import (
     Allocator,
     AnchoredExits,
+    HeldOut,
     load_allocator,
     load_anchored,
+    load_held_out,
     predict,
 )
+from ddnn.nets.anchored.held_out import HELD_OUT
 from ddnn.offload import decide
 from ddnn.offload.anchored import RULES, load_known_rules, observe, read_known_rules
 from ddnn.offload.rules import RuleSet
@@ -46,7 +50,7 @@ from ddnn.runtime.onnx_run import Part
 from ddnn.runtime.served import EDGE, EDGE_FACTS, Facts
 from ddnn.runtime.view_inputs import Layout
 
-TRAINED = ("anchored.safetensors", "anchored.json", "allocator.json")
+TRAINED = ("anchored.safetensors", "anchored.json", "allocator.json", HELD_OUT)
 """What the stage ``train`` gives."""
 
 _BLOCK = 64
@@ -64,6 +68,8 @@ class AnchoredBundle:
     allocator: Allocator
     cost: AllocationCost
     rules: RuleSet
+    unseen: HeldOut | None = None
+    """Taken in place of what the exits say of these slots, to judge them as on unseen days."""
 
     def decider(self, rule: str | None = None, l0: float | None = None) -> Decider:
         """Give a rule for a wanted share of local decisions; None: the model's own.
@@ -91,7 +97,10 @@ class AnchoredBundle:
             # Always as many: another number of rows may be rounded otherwise.
             filled = np.pad(rows, (0, _BLOCK - len(rows)), mode="edge")
             part = _chosen(context, filled)
-            seen, y_R = observe(self.exits, self.allocator, self.cost, part, keys[filled])
+            said = predict(self.exits, part)
+            if self.unseen is not None:
+                said = self.unseen.instead_of(said, keys[filled])
+            seen, y_R = observe(self.exits, self.allocator, self.cost, part, keys[filled], said)
             kept = decide(decider.rule.score(seen), decider.threshold)
             local[rows] = kept[: len(rows)]
             y[rows] = np.where(kept[:, None], seen.known.local, y_R)[: len(rows)]
@@ -166,6 +175,25 @@ def load_anchored_bundle(folder: Path) -> AnchoredBundle:
     rules = load_known_rules(folder, allocator, cost, facts.seed)
     scaling = Scaling.from_json(facts.scaling)
     return AnchoredBundle(model, facts, scaling, exits, allocator, cost, rules)
+
+
+def as_unseen(model: AnchoredBundle, folder: Path) -> AnchoredBundle:
+    """Give the model as it is to be judged on days that it was trained on, as if it were not.
+
+    Args:
+        model: As loaded.
+        folder: From there.
+
+    Raises:
+        ArtefactError: The predictions of days left out are missing, damaged or of other VNFs.
+    """
+    held_out = load_held_out(folder)
+    if held_out.local.vnfs != len(model.facts.series):
+        raise ArtefactError(
+            f"{folder / HELD_OUT}: predictions of {held_out.local.vnfs} VNFs for a model of "
+            f"{len(model.facts.series)} series; train and export again"
+        )
+    return replace(model, unseen=held_out)
 
 
 def check_parts(folder: Path, exits: AnchoredExits, context: Context) -> float:

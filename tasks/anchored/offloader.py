@@ -1,12 +1,9 @@
 """Stage ``offloader`` of the preset ``anchored``: the rules that its edge ranks decisions by."""
 
-from ddnn.decision import Predicted
-from ddnn.nets.anchored import predict
-from ddnn.offload.anchored import observe, save_known_rules
+from ddnn.offload.anchored import save_known_rules
 from ddnn.offload.expected_benefit import ExpectedBenefit
 from ddnn.offload.expected_cost import ExpectedCost
 from ddnn.offload.known_gates import KnownGate
-from tasks.anchored.past import contexts
 from tasks.anchored.system import AnchoredSystem
 from tasks.prepared import prepare
 from tasks.stage import Stage
@@ -25,10 +22,6 @@ def run(stage: Stage) -> None:
 
 
 def _fit(system: AnchoredSystem) -> ExpectedBenefit:
-    """Fit the student of the remote exit: no demand to come is looked at, so training days do."""
-    prepared = system.prepared
-    days = range(prepared.split.train.start, prepared.split.validation_fit.stop)
-    context = contexts(prepared, days, system.exits.reaches)
-    seen, _ = observe(system.exits, system.allocator, prepared.cost, context, days)
-    remote: Predicted = predict(system.exits, context)[1]
-    return ExpectedBenefit.fit(seen.known, remote, system.allocator.remote, prepared.cost)
+    split = system.prepared.split
+    days = system.days(range(split.train.start, split.validation_fit.stop))
+    return system.expected_benefit(days, system.prepared.cost)

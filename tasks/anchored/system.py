@@ -1,4 +1,4 @@
-"""The trained exits that predict a distribution, with the cost of the setting."""
+"""The trained exits that predict a distribution, asked as on days that they have not seen."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,18 +7,59 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.nets.anchored import Allocator, AnchoredExits, load_allocator, load_anchored
-from ddnn.offload.anchored import JudgedSamples, KnownSamples, Price, judged, observe
+from ddnn.cost import AllocationCost
+from ddnn.decision import Predicted
+from ddnn.errors import ArtefactError, ModelError
+from ddnn.nets.anchored import (
+    Allocator,
+    AnchoredExits,
+    HeldOut,
+    load_allocator,
+    load_anchored,
+    load_held_out,
+    predict,
+)
+from ddnn.offload.anchored import JudgedSamples, KnownSamples, Price, decided, judged
+from ddnn.offload.expected_benefit import ExpectedBenefit
+from ddnn.offload.known import Floats, Known
+from tasks.anchored.days import trained_on
 from tasks.anchored.past import contexts, met
 from tasks.prepared import Prepared
 
 
 @dataclass(frozen=True, eq=False)
+class Days:
+    """What both exits say of some days' demand; no cost is in it."""
+
+    slots: range
+    """K of them."""
+    local: Predicted
+    """(K, M)."""
+    remote: Predicted
+    """(K, M)."""
+    recent: NDArray[np.float32]
+    """(K, N, M): past demand D, scaled."""
+    calendar: NDArray[np.float32]
+    """(K, 4)."""
+    demand: Floats
+    """(K, M), which the slots met, scaled."""
+
+    def known(self, y_L: Floats) -> Known:
+        """Give what the edge knows when it has decided on y_L (K, M)."""
+        return Known(self.local, y_L, self.recent, self.calendar)
+
+
+@dataclass(frozen=True, eq=False)
 class AnchoredSystem:
-    """Exits and the shapes of their errors: what the stage ``train`` gave."""
+    """Exits and the shapes of their errors: what the stage ``train`` gave.
+
+    The exits were trained on all days before the test. Of these days it says what trainings said
+    that left them out: scores, thresholds, labels and students are then those of unseen days.
+    """
 
     exits: AnchoredExits
     allocator: Allocator
+    held_out: HeldOut
     prepared: Prepared
 
     @classmethod
@@ -26,14 +67,56 @@ class AnchoredSystem:
         """Read it.
 
         Raises:
-            ArtefactError: A file is missing or damaged.
+            ArtefactError: A file is missing or damaged, or was made on other days or VNFs.
         """
-        return cls(load_anchored(trained), load_allocator(trained), prepared)
+        held_out, days = load_held_out(trained), trained_on(prepared.split)
+        if (held_out.slots, held_out.local.vnfs) != (days, prepared.demand.vnfs):
+            raise ArtefactError(
+                f"{trained}: predictions of {held_out.local.vnfs} VNFs for the slots "
+                f"{held_out.slots.start} to {held_out.slots.stop - 1}, but {prepared.demand.vnfs} "
+                f"and {days.start} to {days.stop - 1} lie before the test; train again"
+            )
+        return cls(load_anchored(trained), load_allocator(trained), held_out, prepared)
 
-    def observe(self, targets: range) -> tuple[KnownSamples, NDArray[np.float64]]:
-        """Give what the edge knows of the targets, and y_R (K, M), which it does not."""
+    def days(self, targets: range) -> Days:
+        """Predict for the targets, as for days that no training has seen.
+
+        Raises:
+            ModelError: Some were trained on and some not.
+        """
         context = contexts(self.prepared, targets, self.exits.reaches)
-        return observe(self.exits, self.allocator, self.prepared.cost, context, targets)
+        trained = self.held_out.slots
+        if targets.start >= trained.stop:
+            local, remote = predict(self.exits, context)
+        elif targets.stop <= trained.stop:
+            local, remote = self.held_out.on(targets)
+        else:
+            raise ModelError(f"targets {targets} begin before the test and end in it; part them")
+        demand = self.prepared.values_scaled[targets.start : targets.stop]
+        edge = context.edge
+        return Days(targets, local, remote, edge.recent, edge.calendar, demand)
+
+    def decide(self, days: Days, cost: AllocationCost) -> tuple[Floats, Floats]:
+        """Give y_L and y_R, each (K, M), of least expected cost under what each exit says."""
+        local, remote = self.allocator.rules(cost)
+        return local.allocate(days.local), remote.allocate(days.remote)
+
+    def expected_benefit(self, days: Days, cost: AllocationCost) -> ExpectedBenefit:
+        """Fit the gate whose student tells from what the edge knows what the cloud would say.
+
+        Args:
+            days: Before the test: there both exits speak as on unseen days, as they do when they
+                serve. No demand of the days is looked at.
+            cost: Under which decisions are ranked; the gate can be priced otherwise later.
+        """
+        y_L, _ = self.decide(days, cost)
+        return ExpectedBenefit.fit(days.known(y_L), days.remote, self.allocator.remote, cost)
+
+    def observe(self, targets: range) -> tuple[KnownSamples, Floats]:
+        """Give what the edge knows of the targets, and y_R (K, M), which it does not."""
+        days = self.days(targets)
+        y_L, y_R = self.decide(days, self.prepared.cost)
+        return decided(days.known(y_L), targets), y_R
 
     def judge(self, targets: range, price: Price) -> JudgedSamples:
         """Give the targets with their outcome, priced."""

@@ -1,53 +1,56 @@
 """Stage ``train`` of the preset ``anchored``: both exits by likelihood, whatever the cost."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
-from ddnn.anchored_training import LikelihoodHistory, LikelihoodParams, train_anchored
+from ddnn.anchored_training import LikelihoodHistory, LikelihoodParams
+from ddnn.cross_fitting import CrossFitParams, cross_fit
 from ddnn.nets.anchored import (
-    Allocator,
     AnchoredExits,
+    HeldOut,
     SeriesStatistics,
     build_anchored,
     find_anchored,
     save_allocator,
     save_anchored,
+    save_held_out,
 )
 from ddnn.params import Params
+from tasks.anchored.days import trained_on
 from tasks.anchored.past import clock_of, decisions
+from tasks.anchored.progress import RowProgress
 from tasks.prepared import Prepared, prepare
-from tasks.progress import EpochProgress
 from tasks.stage import Stage
 
 
 def run(stage: Stage) -> None:
-    """Write anchored.safetensors, anchored.json, allocator.json and history.csv.
+    """Write anchored.safetensors, anchored.json, allocator.json, held_out.npz and history.csv.
 
-    Stopped on the validation days without the calibration days, as the paper's presets are; the
-    shape of both exits' errors is that of all validation days.
+    All days before the test teach, validation days too. The shape of both exits' errors, and
+    whatever is calibrated later on, asks held_out.npz: what folds say of days that they left out.
     """
-    setting, training = stage.params.setting, stage.params.anchored.training
+    setting, own = stage.params.setting, stage.params.anchored
     prepared = prepare(stage)
-    split, exits = prepared.split, fresh(prepared, stage.params)
-    fit, judged, calibrated = (
-        decisions(prepared, days, exits.reaches)
-        for days in (split.train, split.validation_fit, split.validation)
-    )
-    with EpochProgress("train", training.max_epochs, training.patience) as progress:
-        history = train_anchored(
+    exits, days = fresh(prepared, stage.params), trained_on(prepared.split)
+    folds = CrossFitParams(**own.cross_fitting.model_dump())
+    with RowProgress("train", folds.trainings) as progress:
+        fitted = cross_fit(
             exits,
-            fit,
-            judged,
-            LikelihoodParams(**training.model_dump()),
+            decisions(prepared, days, exits.reaches),
+            clock_of(prepared).days(days),
+            LikelihoodParams(**own.training.model_dump()),
+            folds,
             setting.w,
             setting.seed,
             stage.arithmetic,
-            checkpoint=stage.scratch / "anchored.safetensors",
-            on_epoch=lambda record: progress(record.as_epoch()),
+            checkpoints=stage.scratch,
+            on_epoch=progress.tell,
         )
     save_anchored(exits, stage.out)
-    save_allocator(Allocator.fit(exits, *calibrated), stage.out)
-    _write_history(history, stage.out / "history.csv")
+    save_allocator(fitted.allocator, stage.out)
+    save_held_out(HeldOut(days.start, *fitted.held_out), stage.out)
+    _write_history(fitted.histories, stage.out / "history.csv")
 
 
 def fresh(prepared: Prepared, params: Params) -> AnchoredExits:
@@ -63,12 +66,17 @@ def fresh(prepared: Prepared, params: Params) -> AnchoredExits:
     )
 
 
-def _write_history(history: LikelihoodHistory, path: Path) -> None:
-    """Write it; what is low is good, in nats per VNF: ``nll`` is a negative log-likelihood."""
+def _write_history(histories: Mapping[str, LikelihoodHistory], path: Path) -> None:
+    """Write it; what is low is good, in nats per VNF: ``nll`` is a negative log-likelihood.
+
+    That of the exits is on the days that the fold leaves out; the last training leaves out none.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["epoch", "train_nll", "local_nll", "remote_nll", "joint_nll", "best"])
-        for record in history:
-            # An exit that is not trained has an empty cell.
-            values = (record.train, record.local, record.remote, record.joint)
-            writer.writerow([record.epoch, *values, int(record.best)])
+        writer.writerow(["training", "epoch", "train_nll", "local_nll", "remote_nll", "joint_nll"])
+        for training, history in histories.items():
+            for record in history:
+                watched = record.local is not None or record.remote is not None
+                # What is not trained or not watched has an empty cell.
+                values = (record.local, record.remote, record.joint if watched else None)
+                writer.writerow([training, record.epoch, record.train, *values])

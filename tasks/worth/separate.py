@@ -19,7 +19,8 @@ def run(stage: Stage) -> None:
     """Write result.npz."""
     prepared, setting = prepare(stage), stage.params.setting
     split, own = prepared.split, stage.params.worth.separate
-    by_likelihood = LikelihoodParams(**stage.params.anchored.training.model_dump())
+    how = stage.params.anchored.training.model_dump() | own.likelihood.model_dump()
+    by_likelihood = LikelihoodParams(**how)
     exits = fresh(prepared, stage.params)
     histories = train_for_cost(
         exits,

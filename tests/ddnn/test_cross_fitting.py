@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from ddnn.anchored_training import (
@@ -17,17 +18,20 @@ from ddnn.anchored_training import (
 )
 from ddnn.arithmetic import Arithmetic
 from ddnn.context import Clock, build_context
+from ddnn.cross_fitting import ALL as ALL_DAYS
 from ddnn.cross_fitting import CrossFitParams, CrossFitted, cross_fit
 from ddnn.decision import Predicted, ResidualShape
 from ddnn.errors import ModelError, ParamsError
 from ddnn.grid import Grid
 from ddnn.nets.anchored import (
     AnchoredExits,
+    Distribution,
     SeriesStatistics,
     build_anchored,
     find_anchored,
     predict,
 )
+from ddnn.nets.anchored.likelihood import negative_log_likelihood
 
 VNFS, N = 4, 3
 CLOCK = Clock(1383260400, 3600, "Europe/Rome")
@@ -64,7 +68,7 @@ def fit(
     values: NDArray[np.float64] = VALUES,
     params: CrossFitParams = FOLDS,
     checkpoints: Path | None = None,
-    on_epoch: Callable[[LikelihoodRecord], None] | None = None,
+    on_epoch: Callable[[str, LikelihoodRecord], None] | None = None,
 ) -> CrossFitted:
     known, days = decisions(ALL, values), CLOCK.days(ALL)
     return cross_fit(exits, known, days, PARAMS, params, 0.5, 7, PLAIN, checkpoints, on_epoch)
@@ -81,13 +85,14 @@ def sha256(exits: AnchoredExits) -> str:
     return hashlib.sha256(b"".join(value.numpy().tobytes() for value in state)).hexdigest()
 
 
-Made = tuple[AnchoredExits, CrossFitted, list[LikelihoodRecord]]
+Told = list[tuple[str, LikelihoodRecord]]
+Made = tuple[AnchoredExits, CrossFitted, Told]
 
 
 @pytest.fixture(scope="module")
 def made() -> Made:
-    exits, told = build(), list[LikelihoodRecord]()
-    return exits, fit(exits, on_epoch=told.append), told
+    exits, told = build(), Told()
+    return exits, fit(exits, on_epoch=lambda *epoch: told.append(epoch)), told
 
 
 def test_each_day_is_told_by_a_training_that_did_not_see_it_and_their_mean_teaches(
@@ -178,20 +183,53 @@ def test_what_test_days_hold_changes_nothing_that_was_learned(made: Made) -> Non
 def test_killed_in_any_training_it_ends_as_if_undisturbed(
     tmp_path: Path, made: Made, epoch: int
 ) -> None:
-    told: list[LikelihoodRecord] = []
+    told: Told = []
 
-    def stop(record: LikelihoodRecord) -> None:
-        told.append(record)
+    def stop(training: str, record: LikelihoodRecord) -> None:
+        told.append((training, record))
         if len(told) == epoch:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fit(build(), checkpoints=tmp_path, on_epoch=stop)
     exits = build()
-    found = fit(exits, checkpoints=tmp_path, on_epoch=told.append)
+    found = fit(exits, checkpoints=tmp_path, on_epoch=lambda *epoch: told.append(epoch))
     assert sha256(exits) == sha256(made[0])
     assert found.allocator.to_json() == made[1].allocator.to_json()
     assert told == made[2]
+    assert found.histories == made[1].histories
+
+
+def test_a_fold_is_watched_on_the_days_that_it_left_out_and_they_choose_nothing(
+    made: Made,
+) -> None:
+    _, found, told = made
+    assert {name: len(history) for name, history in found.histories.items()} == FOLDS.trainings
+    assert told == [(name, row) for name, rows in found.histories.items() for row in rows]
+    assert all(record.local is None is record.remote for record in found.histories[ALL_DAYS])
+    met, local_day = decisions(ALL)[1], np.arange(ALL.start, ALL.stop) // 24
+    for fold in range(3):
+        last = found.histories[f"fold_{fold}"][-1]
+        unseen = local_day % 3 == fold
+        for watched, predicted in zip((last.local, last.remote), found.held_out, strict=True):
+            of = Distribution(
+                torch.from_numpy(predicted.location[unseen]),
+                torch.from_numpy(predicted.spread[unseen]).log(),
+            )
+            likelihood = negative_log_likelihood(of, torch.from_numpy(met[unseen])).mean()
+            assert watched == pytest.approx(float(likelihood), rel=1e-4)
+
+
+def test_days_that_only_watch_change_no_weight() -> None:
+    known, watched = decisions(range(N, 144)), decisions(range(144, 168))
+    states = []
+    for validation in (None, watched):
+        exits = build()
+        params = replace(PARAMS, learning_rate=0.05, max_epochs=4)
+        history = train_anchored(exits, known, validation, params, 0.5, 0, PLAIN, choose=False)
+        assert len(history) == 4
+        states.append(sha256(exits))
+    assert states[0] == states[1]
 
 
 def test_a_checkpoint_of_another_teacher_is_not_taken_up(tmp_path: Path) -> None:

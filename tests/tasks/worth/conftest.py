@@ -19,7 +19,8 @@ TINY = {
     "evaluate.bootstrap.samples": 100,
     "worth.seeds": [0],
     "worth.windows": [0, 2, 4],
-    "anchored.training.max_epochs": 2,
+    "anchored.cross_fitting": {"folds": 2, "fold_epochs": 2, "epochs": 2, "teaching": 1.0},
+    "worth.separate.likelihood.max_epochs": 2,
     "worth.separate.max_epochs": 1,
 }
 
