@@ -1,8 +1,8 @@
 """A trained system whose exits predict a distribution, in one folder; no pickles.
 
 The files are ``bundle.json`` (see manifest.py), ``anchored.safetensors`` and ``anchored.json`` (F0,
-F1, F2), ``allocator.json`` (the shapes of both exits' errors), ``held_out.npz`` (what trainings that
-left days out say of the days that the exits know), ``rules.json`` (the offloading rules),
+F1, F2), ``allocator.json`` (the shapes of both exits' errors), ``held_out.npz`` (what trainings
+that left days out say of the days that the exits know), ``rules.json`` (the offloading rules),
 ``model.onnx`` (both exits, for others), and ``edge/`` and ``cloud/``, the halves that the processes
 run (see anchored_served.py).
 """

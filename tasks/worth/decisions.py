@@ -8,7 +8,6 @@ validation days, ``margin`` on them with a margin, ``tracked``.
 import time
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ddnn.cost import AllocationCost

@@ -25,11 +25,11 @@ from ddnn.errors import ModelError, ParamsError
 from ddnn.grid import Grid
 from ddnn.nets.anchored import (
     AnchoredExits,
-    Distribution,
     SeriesStatistics,
     build_anchored,
     find_anchored,
     predict,
+    tensors,
 )
 from ddnn.nets.anchored.likelihood import negative_log_likelihood
 
@@ -207,15 +207,15 @@ def test_a_fold_is_watched_on_the_days_that_it_left_out_and_they_choose_nothing(
     assert {name: len(history) for name, history in found.histories.items()} == FOLDS.trainings
     assert told == [(name, row) for name, rows in found.histories.items() for row in rows]
     assert all(record.local is None is record.remote for record in found.histories[ALL_DAYS])
-    met, local_day = decisions(ALL)[1], np.arange(ALL.start, ALL.stop) // 24
+    (context, met), local_day = decisions(ALL), np.arange(ALL.start, ALL.stop) // 24
     for fold in range(3):
+        seen, unseen = (np.flatnonzero((local_day % 3 != fold) == each) for each in (True, False))
+        member = alone((context.part(seen), met[seen]), 2, 7 * 4 + 1 + fold, None)
+        judged = context.part(unseen)
+        with torch.inference_mode():
+            said = member(tensors(judged.edge), tensors(judged.cloud))
         last = found.histories[f"fold_{fold}"][-1]
-        unseen = local_day % 3 == fold
-        for watched, predicted in zip((last.local, last.remote), found.held_out, strict=True):
-            of = Distribution(
-                torch.from_numpy(predicted.location[unseen]),
-                torch.from_numpy(predicted.spread[unseen]).log(),
-            )
+        for watched, of in zip((last.local, last.remote), said, strict=True):
             likelihood = negative_log_likelihood(of, torch.from_numpy(met[unseen])).mean()
             assert watched == pytest.approx(float(likelihood), rel=1e-4)
 

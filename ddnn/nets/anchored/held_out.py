@@ -1,4 +1,4 @@
-"""What trainings that left a day out say of it: for whatever is calibrated on days before the test."""
+"""What trainings that left a day out say of it: what calibrates on days before the test asks."""
 
 import io
 import zipfile

@@ -74,7 +74,7 @@ def test_the_exits_are_trained_and_calibrated(anchored: Run) -> None:
     )
     demand = read_demand(anchored.root / "download")
     assert exits.clock == Clock(demand.start, 3600, "Europe/Rome")
-    trainings = {name: rows for name, rows in history.groupby("training", sort=False)}
+    trainings = dict(list(history.groupby("training", sort=False)))
     assert {name: rows["epoch"].tolist() for name, rows in trainings.items()} == {
         "fold_0": [1, 2, 3],
         "fold_1": [1, 2, 3],
