@@ -31,12 +31,14 @@ from ddnn.demand.city import make_city
 from ddnn.grid import Grid
 from ddnn.nets.anchored import (
     Allocator,
+    HeldOut,
     SeriesStatistics,
     build_anchored,
     find_anchored,
     predict,
     save_allocator,
     save_anchored,
+    save_held_out,
 )
 from ddnn.offload.anchored import observe, save_known_rules
 from ddnn.offload.expected_benefit import ExpectedBenefit
@@ -84,6 +86,7 @@ def _edges(
     allocator = Allocator.fit(exits, context, values[days.start : days.stop])
     save_anchored(exits, folder)
     save_allocator(allocator, folder)
+    save_held_out(HeldOut(days.start, *predict(exits, context)), folder)
     seen, _ = observe(exits, allocator, cost, context, days)
     benefit = ExpectedBenefit.fit(seen.known, predict(exits, context)[1], allocator.remote, cost)
     gates = {"expected_cost": ExpectedCost(allocator.rules(cost)[0]), "expected_benefit": benefit}

@@ -426,6 +426,8 @@ class WorthParams(_Group):
     demand: str
     """One of ``paper.demands``."""
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    boosting_seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    """Of the boosted alternatives, whose costs are the mean over them."""
     windows: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=3)]
     """Days between the demand's end and that of each test window."""
     cut_days: Annotated[int, Field(ge=0)]

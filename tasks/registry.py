@@ -107,7 +107,11 @@ _PRICES = ("setting.c_o", "worth.c_u")
 _GATED = ("worth.l0", "worth.whole", "worth.tracker")
 WORTH = (
     StageSpec("worth.window", ("download",), ("worth.cut_days",)),
-    StageSpec("worth.alternatives", ("download", "grid"), (*_SPLIT, *_PRICES)),
+    StageSpec(
+        "worth.alternatives",
+        ("download", "grid"),
+        (*_SPLIT, *_PRICES, "worth.boosting_seeds"),
+    ),
     StageSpec(
         "worth.decisions",
         ("download", "grid", "train"),

@@ -34,8 +34,8 @@ class BoostingPredictor:
     @classmethod
     def fit(
         cls, past: Past, *, week: bool, bag: bool = False, threads: int = 1, seed: int = 0
-    ) -> Self:
-        """Fit on the training days.
+    ) -> tuple[Self, Predicted]:
+        """Fit on all days.
 
         Args:
             past: The demand.
@@ -44,12 +44,16 @@ class BoostingPredictor:
                 days; else that of one model of all days.
             threads: The same threads and seed give the same trees.
             seed: Of the features and rows that each tree is shown.
+
+        Returns:
+            The predictor, and what is calibrated on: of all days, (K, M), locations by models that
+            were fitted without the day, and the spreads of their errors.
         """
         features = Features.fit(past, week=week)
-        rows = features.table(past.values, past.train)
-        steps = (past.demand(past.train) - features.last(past.values, past.train)) / features.step
+        rows, last = (f(past.values, past.days) for f in (features.table, features.last))
+        steps = (past.demand(past.days) - last) / features.step
         grower = _Grower(rows, threads, seed)
-        fold, held_out = day_folds(past.clock, past.train), np.empty_like(steps)
+        fold, held_out = day_folds(past.clock, past.days), np.empty_like(steps)
         members = []
         for each in range(FOLDS):
             members.append(grower.grow(steps, fold != each, _LOCATION, _LOCATION_ROUNDS))
@@ -59,7 +63,10 @@ class BoostingPredictor:
             members = [grower.grow(steps, everything, _LOCATION, _LOCATION_ROUNDS)]
         errors = log_size(steps - held_out)
         spread = grower.grow(errors, everything, _SPREAD, _SPREAD_ROUNDS)
-        return cls(features, Trees.join(members), Trees.join([spread]))
+        unseen = Predicted(
+            last + features.step * held_out, features.step * np.exp(grower.ask(spread, everything))
+        )
+        return cls(features, Trees.join(members), Trees.join([spread])), unseen
 
     def predict(self, values: NDArray[np.floating], targets: range) -> Predicted:
         """Predict the demand of K targets: location and spread (K, M)."""

@@ -38,8 +38,8 @@ class ConstantMultiple:
         """Find the multiple of least mean cost, one for all VNFs.
 
         Args:
-            predictor: Fitted on the training days.
-            predicted: What it predicts for the validation days, (K, M).
+            predictor: Fitted on all days.
+            predicted: What was predicted for days left out, (K, M).
             demand: What they met, (K, M).
             cost: The hard cost.
         """

@@ -49,8 +49,8 @@ class Features:
 
     @classmethod
     def fit(cls, past: Past, *, week: bool) -> Self:
-        """Take the statistics of the training days."""
-        values = past.values[: past.train.stop]
+        """Take the statistics of all days."""
+        values = past.values
         changes = np.diff(values, axis=0)
         products = (changes[1:] * changes[:-1]).mean(axis=0) if len(changes) > 1 else 0.0
         return cls(

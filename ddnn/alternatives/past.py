@@ -26,9 +26,9 @@ class Past:
     values: Floats
     """(T, M), scaled."""
     train: range
-    """Target slots that predictors learn on; consecutive, each with a slot before it."""
+    """Target slots that headrooms learn on; consecutive, each with a slot before it."""
     validation: range
-    """Later target slots, for all that is chosen or calibrated; consecutive."""
+    """Later target slots, for what is chosen on days that it was not learned on; consecutive."""
     clock: Clock
     zero: Floats
     """(M,), where a demand of 0 units lies on the scale."""
@@ -60,6 +60,11 @@ class Past:
             zero=scaling.scale(np.zeros(demand.vnfs)),
             N=N,
         )
+
+    @property
+    def days(self) -> range:
+        """All target slots, validation days too: predictors learn on them, and leave days out."""
+        return range(self.train.start, self.validation.stop)
 
     def demand(self, targets: range) -> Floats:
         """Demand (K, M) that the targets meet."""

@@ -1,7 +1,8 @@
 """What the learned alternatives share: location and spread of the demand, learned on past days.
 
 Location and spread come from two models. The second learns the size of the first one's errors on
-days that it was not fitted on, or it would take what was learned by heart for certainty.
+days that it was not fitted on, or it would take what was learned by heart for certainty. So does
+what is calibrated afterwards: it asks the locations that were predicted for days left out.
 """
 
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ class RidgePredictor:
 
     features: Features
     centre: Floats
-    """(P,), mean of each regressor on the training days."""
+    """(P,), mean of each regressor on the days of the fit."""
     scale: Floats
     """(P,), its standard deviation there."""
     location: Floats
@@ -38,20 +38,29 @@ class RidgePredictor:
     """(P + 1,)."""
 
     @classmethod
-    def fit(cls, past: Past, *, week: bool = True) -> Self:
-        """Fit both lines on the training days."""
+    def fit(cls, past: Past, *, week: bool = True) -> tuple[Self, Predicted]:
+        """Fit both lines on all days.
+
+        Returns:
+            The predictor, and what is calibrated on: of all days, (K, M), locations by lines that
+            were fitted without the day, and the spreads of their errors.
+        """
         features = Features.fit(past, week=week)
-        rows = regressors(features, past.values, past.train)
-        steps = (past.demand(past.train) - features.last(past.values, past.train)) / features.step
+        rows = regressors(features, past.values, past.days)
+        last = features.last(past.values, past.days)
+        steps = (past.demand(past.days) - last) / features.step
         flat = rows.reshape(-1, rows.shape[-1])
         centre, scale = flat.mean(axis=0), np.maximum(flat.std(axis=0), 1e-9)
         scaled = _bounded(rows, centre, scale)
-        fold, held_out = day_folds(past.clock, past.train), np.empty_like(steps)
+        fold, held_out = day_folds(past.clock, past.days), np.empty_like(steps)
         for each in range(FOLDS):
             weights = _line(scaled[fold != each], steps[fold != each])
             held_out[fold == each] = _on_line(scaled[fold == each], weights)
         spread = _line(scaled, log_size(steps - held_out))
-        return cls(features, centre, scale, _line(scaled, steps), spread)
+        unseen = Predicted(
+            last + features.step * held_out, features.step * np.exp(_on_line(scaled, spread))
+        )
+        return cls(features, centre, scale, _line(scaled, steps), spread), unseen
 
     def predict(self, values: NDArray[np.floating], targets: range) -> Predicted:
         """Predict the demand of K targets: location and spread (K, M)."""

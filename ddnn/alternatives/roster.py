@@ -45,15 +45,13 @@ class Roster:
         """Give one of ``ridge``, ``boosting_plain``, ``boosting``, ``boosting_best``, fitted.
 
         Returns:
-            The predictor, and what it predicts for the validation days, (K, M).
+            The predictor, and what was predicted for all days, each left out, (K, M).
         """
         if name not in self._predictors:
-            found = _PREDICTORS[name](self)
-            predicted = found.predict(self.past.values, self.past.validation)
-            self._predictors[name] = found, predicted
+            self._predictors[name] = _PREDICTORS[name](self)
         return self._predictors[name]
 
-    def boosting(self, *, week: bool, bag: bool = False) -> BoostingPredictor:
+    def boosting(self, *, week: bool, bag: bool = False) -> tuple[Predictor, Predicted]:
         """Fit boosted trees with this roster's threads and seed."""
         return BoostingPredictor.fit(
             self.past, week=week, bag=bag, threads=self.threads, seed=self.seed
@@ -91,12 +89,12 @@ def _learned(
 ) -> Callable[[Roster, AllocationCost], Alternative]:
     def fit(roster: Roster, cost: AllocationCost) -> Alternative:
         found, predicted = roster.predictor(predictor)
-        return how.fit(found, predicted, roster.past.demand(roster.past.validation), cost)
+        return how.fit(found, predicted, roster.past.demand(roster.past.days), cost)
 
     return fit
 
 
-_PREDICTORS: dict[str, Callable[[Roster], Predictor]] = {
+_PREDICTORS: dict[str, Callable[[Roster], tuple[Predictor, Predicted]]] = {
     "ridge": lambda roster: RidgePredictor.fit(roster.past),
     "boosting_plain": lambda roster: roster.boosting(week=False),
     "boosting": lambda roster: roster.boosting(week=True),
@@ -114,6 +112,9 @@ _FACTORIES: dict[str, Callable[[Roster, AllocationCost], Alternative]] = {
     "boosting_decision": _learned(Decided, "boosting"),
     "boosting_best": _learned(Decided, "boosting_best"),
 }
+
+SEEDED = ("boosting_plain", "boosting_decision", "boosting_best")
+"""Those that a roster's seed changes."""
 
 NAMES = tuple(_FACTORIES)
 """Of all alternatives, from the simplest on."""

@@ -8,9 +8,9 @@ from ddnn.errors import ArtefactError, ParamsError
 
 @pytest.fixture(scope="module")
 def learned(roster):
-    """A predictor with what it says of the validation days, and what they met."""
+    """A predictor with what was predicted for days left out, and what they met."""
     predictor, predicted = roster.predictor("ridge")
-    return predictor, predicted, roster.past.demand(roster.past.validation)
+    return predictor, predicted, roster.past.demand(roster.past.days)
 
 
 @pytest.mark.parametrize("c_u", [0.5, 10.0])
@@ -27,13 +27,14 @@ TRIED = np.linspace(-3, 12, 1501)
 
 
 def test_it_allocates_location_and_the_multiple_of_the_spread(roster, learned):
-    predictor, predicted, _ = learned
+    predictor = learned[0]
+    predicted = predictor.predict(roster.past.values, roster.past.validation)
     found = ConstantMultiple(predictor, 1.5).allocate(roster.past.values, roster.past.validation)
     np.testing.assert_array_equal(found, predicted.location + 1.5 * predicted.spread)
 
 
 def test_the_rule_allocates_what_costs_least(roster, learned):
-    _, predicted, _ = learned
+    predicted = learned[0].predict(roster.past.values, roster.past.validation)
     found = Decided.fit(*learned, sla_cost(2.0))
     y = found.allocate(roster.past.values, roster.past.validation)
     np.testing.assert_array_equal(y, found.rule.allocate(predicted))

@@ -21,7 +21,7 @@ def column(features, table, name):
 def test_a_row_tells_the_past_in_steps_from_the_last_value(past, features):
     target, values = 200, past.values
     table = features.table(values, range(target, target + 1))[0]
-    step = np.diff(values[: past.train.stop], axis=0).std(axis=0)
+    step = np.diff(values, axis=0).std(axis=0)
     before = values[target - 1]
     expected = {
         "back_3": (values[target - 3] - before) / step,
@@ -36,7 +36,7 @@ def test_a_row_tells_the_past_in_steps_from_the_last_value(past, features):
         )
         / step,
         "size": np.log((before - past.zero) / step),
-        "share": np.log((before - past.zero) / (values[:504].mean(axis=0) - past.zero)),
+        "share": np.log((before - past.zero) / (values.mean(axis=0) - past.zero)),
         "hour": np.full(3, 200 % 24),
         "weekday": np.full(3, 5),  # Saturday the 9th
     }
@@ -79,10 +79,10 @@ def test_slots_of_a_day_do_not_see_their_own_demand(past):
     assert np.isnan(column(features, table, "day_next")).all()
 
 
-def test_only_training_days_make_the_statistics(past):
-    values = past.values.copy()
-    values[past.train.stop :] = 9.0
-    ours, theirs = (Features.fit(each, week=True) for each in (past, replace(past, values=values)))
+def test_days_behind_the_past_make_no_statistics(past, values):
+    changed = values.copy()
+    changed[past.days.stop :] = 9.0
+    ours, theirs = (Features.fit(each, week=True) for each in (past, replace(past, values=changed)))
     assert ours.to_json() == theirs.to_json()
 
 

@@ -5,33 +5,64 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from ddnn.alternatives.boosting import BoostingPredictor
 from ddnn.alternatives.predictor import FOLDS, day_folds
-from ddnn.alternatives.ridge import RidgePredictor
+from ddnn.alternatives.ridge import RidgePredictor, regressors
 from ddnn.errors import ArtefactError
 
 PREDICTORS = ("ridge", "boosting_plain", "boosting", "boosting_best")
 
 
+BEHIND = range(27 * 24, 30 * 24)
+
+
 @pytest.mark.parametrize("name", PREDICTORS)
-def test_what_has_a_rhythm_is_predicted_better_than_by_its_last_value(roster, name):
-    past = roster.past
-    _, predicted = roster.predictor(name)
-    demand = past.demand(past.validation)
-    last = past.values[past.validation.start - 1 : past.validation.stop - 1]
+def test_what_has_a_rhythm_is_predicted_better_than_by_its_last_value(roster, values, name):
+    predictor, _ = roster.predictor(name)
+    predicted = predictor.predict(values, BEHIND)
+    demand, last = values[BEHIND.start :], values[BEHIND.start - 1 : -1]
     own = np.sqrt(np.mean((demand - predicted.location) ** 2))
     assert own < 0.75 * np.sqrt(np.mean((demand - last) ** 2))
 
 
 @pytest.mark.parametrize("name", PREDICTORS)
-def test_the_spread_is_wide_where_errors_are_large(roster, name):
-    past = roster.past
-    _, predicted = roster.predictor(name)
-    errors = np.abs(past.demand(past.validation) - predicted.location).ravel()
+def test_the_spread_is_wide_where_errors_are_large(roster, values, name):
+    predictor, _ = roster.predictor(name)
+    predicted = predictor.predict(values, BEHIND)
+    errors = np.abs(values[BEHIND.start :] - predicted.location).ravel()
     order = np.argsort(predicted.spread.ravel())
     calm, wild = np.array_split(errors[order], 2)
     assert wild.mean() > 1.2 * calm.mean()
+
+
+@pytest.mark.parametrize("name", ["ridge", "boosting"])
+def test_what_is_calibrated_on_was_predicted_without_the_day(roster, name):
+    past = roster.past
+    predictor, unseen = roster.predictor(name)
+    demand, known = past.demand(past.days), predictor.predict(past.values, past.days)
+    errors = [np.abs(demand - each.location).mean() for each in (unseen, known)]
+    assert errors[0] > 1.01 * errors[1]
+    np.testing.assert_allclose(unseen.spread, known.spread)
+
+
+def test_the_days_left_out_are_told_by_lines_of_the_others(past):
+    """Ridge, by brute force: a fold's rows have no part in the line that tells them."""
+    predictor, unseen = RidgePredictor.fit(past)
+    features = predictor.features
+    rows = regressors(features, past.values, past.days)
+    rows = np.clip((rows - predictor.centre) / predictor.scale, -8, 8)
+    last = past.values[past.days.start - 1 : past.days.stop - 1]
+    steps = (past.demand(past.days) - last) / features.step
+    fold = day_folds(past.clock, past.days)
+    for each in (0, FOLDS - 1):
+        seen, left_out = (rows[(fold == each) == out] for out in (False, True))
+        flat = seen.reshape(-1, rows.shape[-1])
+        line = Ridge(alpha=10.0).fit(flat, steps[fold != each].ravel())
+        told = line.predict(left_out.reshape(-1, rows.shape[-1]))
+        expected = last[fold == each] + features.step * told.reshape(-1, last.shape[1])
+        np.testing.assert_allclose(unseen.location[fold == each], expected)
 
 
 @pytest.mark.parametrize("name", PREDICTORS)
@@ -48,16 +79,20 @@ def test_a_spike_stays_within_a_few_steps_of_the_last_value(roster, name):
 
 
 @pytest.mark.parametrize("fit", [RidgePredictor.fit, BoostingPredictor.fit])
-def test_validation_days_are_not_learned_from(past, fit):
-    values = past.values.copy()
-    values[past.train.stop :] = 9.0
-    other = fit(replace(past, values=values), week=True)
-    assert other.to_json() == fit(past, week=True).to_json()
+def test_all_days_teach_but_none_behind_them(past, values, fit):
+    behind, newest = values.copy(), values.copy()
+    behind[past.days.stop :] = 9.0
+    newest[past.days.stop - 24 : past.days.stop] = 9.0
+    ours, same, other = (
+        fit(replace(past, values=each), week=True)[0].to_json() for each in (values, behind, newest)
+    )
+    assert ours == same
+    assert ours != other
 
 
 def test_the_seed_decides_the_trees(past):
     first, again, other = (
-        BoostingPredictor.fit(past, week=False, seed=seed).to_json() for seed in (1, 1, 2)
+        BoostingPredictor.fit(past, week=False, seed=seed)[0].to_json() for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other
@@ -66,7 +101,8 @@ def test_the_seed_decides_the_trees(past):
 @pytest.mark.parametrize("name", ["ridge", "boosting_best"])
 def test_json_round_trip(roster, name):
     past = roster.past
-    predictor, predicted = roster.predictor(name)
+    predictor, _ = roster.predictor(name)
+    predicted = predictor.predict(past.values, past.validation)
     stored = json.loads(json.dumps(predictor.to_json(), allow_nan=False))
     found = type(predictor).from_json(stored).predict(past.values, past.validation)
     np.testing.assert_array_equal(found.location, predicted.location)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ddnn.alternatives.roster import NAMES, Roster, from_json, to_json
+from ddnn.alternatives.roster import NAMES, SEEDED, Roster, from_json, to_json
 from ddnn.cost import sla_cost
 from ddnn.errors import ArtefactError
 
@@ -59,6 +59,14 @@ def test_what_learns_a_rhythm_is_cheaper_than_the_last_value(fitted, values):
 def test_a_predictor_is_fitted_once_for_all_costs(roster):
     rules = [roster.fit("ridge_decision", sla_cost(c_u)) for c_u in (1.0, 2.0)]
     assert rules[0].predictor is rules[1].predictor
+
+
+def test_the_seed_changes_those_that_are_named(past, fitted, values):
+    other = Roster(past, seed=1)
+    for name in NAMES:
+        y = other.fit(name, COST).allocate(values, TEST)
+        same = np.array_equal(y, fitted[name].allocate(values, TEST))
+        assert same == (name not in SEEDED)
 
 
 def test_a_name_that_there_is_not_is_refused(past):

@@ -18,6 +18,7 @@ TINY = {
     "offloader.mc_passes": [2],
     "evaluate.bootstrap.samples": 100,
     "worth.seeds": [0],
+    "worth.boosting_seeds": [0, 1],
     "worth.windows": [0, 2, 4],
     "anchored.cross_fitting": {"folds": 2, "fold_epochs": 2, "epochs": 2, "teaching": 1.0},
     "worth.separate.likelihood.max_epochs": 2,

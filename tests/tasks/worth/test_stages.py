@@ -66,6 +66,29 @@ def test_alternatives_cost_what_the_library_says(run, tiny_params, demand_folder
     np.testing.assert_allclose(result.cost("last_value_headroom", 10.0), expected, rtol=1e-4)
 
 
+def test_boosting_costs_what_its_seeds_cost_on_average(run, tiny_params, demand_folder):
+    from ddnn.alternatives import Past
+    from ddnn.alternatives.roster import Roster
+    from ddnn.context import Clock
+    from ddnn.cost import sla_cost
+    from ddnn.demand import Scaling
+
+    result = run("alternatives-w0")
+    demand = read_demand(demand_folder)
+    scaling, test = Scaling.fit(demand.values[: 24 * 20]), range(24 * 24, 24 * 26)
+    scaled, zero = scaling.scale(demand.values), scaling.scale(np.zeros(5))
+    clock = Clock(demand.start, demand.slot_seconds, demand.timezone)
+    past = Past(scaled, range(4, 24 * 20), range(24 * 20, 24 * 24), clock, zero, N=4)
+    cost, costs = sla_cost(1.0), []
+    for seed in (0, 1):
+        y = Roster(past, seed=seed).fit("boosting_plain", cost).allocate(scaled, test)
+        costs.append(cost(np.maximum(y, zero), scaled[test.start :]))
+    assert not np.array_equal(*costs)
+    np.testing.assert_allclose(
+        result.cost("boosting_plain", 1.0), np.mean(costs, axis=0), rtol=1e-5
+    )
+
+
 def test_one_anchored_training_decides_at_every_price_with_its_gates(run, tiny_params):
     result = run("anchored-w2-s0")
     for c_u in tiny_params.worth.c_u:
