@@ -3,7 +3,8 @@
 What one training for every cost is held against. First by likelihood, as ``anchored_training``
 does, but the epoch that is kept is that of the least hard cost of the decisions; then on, from
 there, on a surrogate of the cost itself. Decisions are those of least expected cost under the shape
-that the validation decisions have.
+that the validation decisions have. That tells how long to tune; exits that were trained on all days
+before the test are then tuned as long, with nothing left to judge them.
 """
 
 from pathlib import Path
@@ -22,8 +23,9 @@ from ddnn.anchored_training import (
 )
 from ddnn.arithmetic import Arithmetic
 from ddnn.cost.hard import AllocationCost
-from ddnn.cost.surrogate import make_surrogate
+from ddnn.cost.surrogate import Surrogate, make_surrogate
 from ddnn.decision import DecisionRule, Predicted, ResidualShape
+from ddnn.nets.anchored.allocation import Allocator
 from ddnn.nets.anchored.exits import AnchoredExits, Distribution
 from ddnn.params import SurrogateParams
 from ddnn.training import _processor
@@ -73,7 +75,45 @@ def train_for_cost(
     return by_likelihood.history, on_cost.history
 
 
-def _run(run: "_Stopped", checkpoint: Path | None) -> None:
+def tune_for_cost(
+    exits: AnchoredExits,
+    decisions: Decisions,
+    allocator: Allocator,
+    cost: AllocationCost,
+    tuning: LikelihoodParams,
+    surrogate: SurrogateParams,
+    w: float,
+    seed: int,
+    arithmetic: Arithmetic,
+    checkpoint: Path | None = None,
+) -> LikelihoodHistory:
+    """Tune in place exits that were trained for every cost, on the surrogate of one.
+
+    Args:
+        exits: Trained on the decisions.
+        decisions: All before the test.
+        allocator: The shapes of the exits' errors on days left out: by them is decided.
+        cost: The hard cost; both of its penalties need a name.
+        tuning: Of the tuning; all of its epochs are trained, its patience does not count.
+        surrogate: What the gradient sees of the cost.
+        w: Weight of the local exit, eq. (9); above 0 and below 1.
+        seed: Of the order.
+        arithmetic: Threads.
+        checkpoint: File to resume from and to keep up to date; None: none.
+
+    Returns:
+        A row for each epoch, with the surrogate as it was descended on.
+
+    Raises:
+        ModelError: The loss became infinite, or a penalty has no name.
+    """
+    with _processor(arithmetic.threads):
+        run = _Further(exits, decisions, allocator, cost, surrogate, tuning, w, seed, arithmetic)
+        _run(run, checkpoint)
+    return run.history
+
+
+def _run(run: _Run, checkpoint: Path | None) -> None:
     if checkpoint is not None:
         run.resume(checkpoint)
     while not run.finished:
@@ -145,13 +185,51 @@ class _Tuned(_Stopped):
     def _losses(
         self, exits: AnchoredExits, examples: _Examples
     ) -> tuple[Tensor | None, Tensor | None]:
-        z = exits.latent(examples.edge)
-        predicted = exits.local(z, examples.edge.last), exits.remote(z, examples.cloud)
-        local, remote = (
-            self.surrogate(_decided(part, rule), examples.demand)
-            for part, rule in zip(predicted, self.rules, strict=True)
-        )
-        return local, remote
+        return _costs(exits, examples, self.rules, self.surrogate)
+
+
+class _Further(_Run):
+    """Descends on the surrogate with rules that stay, and is judged by nothing."""
+
+    def __init__(
+        self,
+        exits: AnchoredExits,
+        decisions: Decisions,
+        allocator: Allocator,
+        cost: AllocationCost,
+        surrogate: SurrogateParams,
+        params: LikelihoodParams,
+        w: float,
+        seed: int,
+        arithmetic: Arithmetic,
+    ) -> None:
+        self.rules, self.surrogate = allocator.rules(cost), make_surrogate(cost, surrogate)
+        self.facts = f"{type(self).__name__} {cost!r} {surrogate!r} {allocator.to_json()}"
+        super().__init__(exits, decisions, None, params, w, seed, arithmetic, None)
+
+    def _losses(
+        self, exits: AnchoredExits, examples: _Examples
+    ) -> tuple[Tensor | None, Tensor | None]:
+        return _costs(exits, examples, self.rules, self.surrogate)
+
+    def _identify(self, arithmetic: Arithmetic) -> str:
+        return f"{super()._identify(arithmetic)} {self.facts}"
+
+
+def _costs(
+    exits: AnchoredExits,
+    examples: _Examples,
+    rules: tuple[DecisionRule, DecisionRule],
+    surrogate: Surrogate,
+) -> tuple[Tensor, Tensor]:
+    """Give the surrogate of both exits' decisions."""
+    z = exits.latent(examples.edge)
+    predicted = exits.local(z, examples.edge.last), exits.remote(z, examples.cloud)
+    local, remote = (
+        surrogate(_decided(part, rule), examples.demand)
+        for part, rule in zip(predicted, rules, strict=True)
+    )
+    return local, remote
 
 
 def _decided(predicted: Distribution, rule: DecisionRule) -> Tensor:

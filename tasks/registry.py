@@ -120,7 +120,7 @@ WORTH = (
     StageSpec("worth.times", ("download", "grid", "export"), (*_SPLIT, *_PRICES)),
     StageSpec(
         "worth.separate",
-        ("download", "grid"),
+        ("download", "grid", "train"),
         (
             *_SPLIT,
             *_COST,

@@ -102,7 +102,7 @@ def _separate(params: Params) -> Iterator[Piece]:
     for seed, window in _seeds(params):
         for c_u in params.worth.c_u:
             changes = {**params.worth.anchored, "setting.c_u": c_u}
-            stages = ("grid", "worth.separate")
+            stages = ("grid", "train", "worth.separate")
             yield _piece("separate", params, window, seed, stages, changes, c_u)
 
 
