@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,14 +84,14 @@ class HeldOut:
         )
         return local, remote
 
-    def arrays(self) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+    def arrays(self) -> dict[str, NDArray[Any]]:
         """Give all that is kept, by name."""
         both = {"local": self.local, "remote": self.remote}
         parts = {f"{e}_{part}": getattr(both[e], part) for e in _EXITS for part in _PARTS}
         return {"first": np.array(self.first, dtype=np.int64), **parts}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[np.generic]]) -> Self:
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         """Rebuild what :meth:`arrays` gave.
 
         Raises:
@@ -112,7 +112,7 @@ class HeldOut:
 def save_held_out(held_out: HeldOut, folder: Path) -> None:
     """Write ``held_out.npz``; equal ones give equal bytes, and nothing is pickled."""
     content = io.BytesIO()
-    np.savez(content, **held_out.arrays())
+    np.savez(content, allow_pickle=False, **held_out.arrays())
     (folder / HELD_OUT).write_bytes(content.getvalue())
 
 
