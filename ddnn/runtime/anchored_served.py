@@ -232,8 +232,12 @@ class AnchoredCloud:
         self._remote = Part(folder / PARTS["remote"], ["remote"], threads)
 
     def latent(self, D: Floats) -> Floats:
-        """Refuse: demand alone is not what the remote exit needs."""
-        raise NotImplementedError
+        """Refuse: demand alone is not what the remote exit needs.
+
+        Raises:
+            ModelError: Always; the cloud asks ``takes_demand`` first.
+        """
+        raise ModelError(f"model {self.facts.model} needs z and the memory, not demand")
 
     def remote(self, z: Floats) -> Floats:
         """Give (batch, 2, M) of what travelled (batch, ...): location less newest, log-spread."""

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from ddnn.demand import Demand
 from ddnn.evaluation.latency import Times, expected_latency_ms
-from ddnn.runtime.allocate import allocate, fit_demand
-from ddnn.runtime.bundle import Bundle, load_bundle
+from ddnn.runtime.allocate import Allocation, allocate, fit_demand
+from ddnn.runtime.bundle import Model
 from ddnn.runtime.ddnn_pb2 import Exit
 from ddnn.runtime.delay_proxy import DelayProxy
-from ddnn.runtime.part_times import PAUSE_SECONDS, LayerTimes, PartTimer
-from ddnn.runtime.served import Facts
-from ddnn.runtime.served_pair import ServedPair, edge_client
-from ddnn.serve_settings import ServeSettings
+from ddnn.runtime.half import Half, load_cloud, load_edge
+from ddnn.runtime.models import load_model
+from ddnn.runtime.part_times import PAUSE_SECONDS, PartTimer
+from ddnn.runtime.served_pair import Running, ServedPair, edge_client
+from ddnn.serve_settings import ServeSettings, change_edge
 
 _PATIENCE_MS = 1000.0
 _BLOCK = 60
@@ -50,7 +51,8 @@ class Replayed:
     """Of the answer, as the edge process measures it."""
     p99_ms: float
     round_trip_ms: float
-    """Of a bare call over the same line with the same payload, less F2."""
+    """Of a bare call over the same line with the same payload, less F2; and what the edge does for
+    it: what travels, and what becomes of the answer."""
     formula_ms: float
     """Table IV's formula with this machine's times, round trip and rule included."""
     paper_ms: float
@@ -78,7 +80,8 @@ def replay(
         bundle: Folder of an exported model.
         demand: Of the model's series, long enough for the slots.
         settings: Of the processes; addresses are chosen anew, on loopback.
-        slots: The slots that are allocated; each needs N before it.
+        slots: The slots that are allocated; each needs N before it. The edge is given those before
+            the first, as far back as the model looks, which is a week for some.
         cases: Rule and L0.
         rtts_ms: Round-trip times that the line adds; 0: no proxy between the two.
         tell: Told of each result.
@@ -87,9 +90,10 @@ def replay(
         ArtefactError: The bundle is damaged.
         ModelError: The demand does not fit the model, or a process does not start.
     """
-    model = load_bundle(bundle)
+    model = load_model(bundle)
     fitted = fit_demand(model, demand)
     past = replace(fitted, values=fitted.values[: slots.stop])
+    there = load_cloud(bundle, settings.cloud.threads)
     results: list[Replayed] = []
     with (
         tempfile.TemporaryDirectory(prefix="ddnn-replay-") as root,
@@ -97,25 +101,20 @@ def replay(
     ):
         cloud = pair.cloud()
         for rtt in rtts_ms:
+            # Waiting out the whole round trip is what is measured here.
+            wait = max(settings.edge.deadline_ms, 2 * rtt + _PATIENCE_MS)
             with _line(cloud.port, rtt) as port:
                 for rule, l0 in cases:
-                    name = f"edge{len(results)}"
-                    # Waiting out the whole round trip is what is measured here.
-                    wait = max(settings.edge.deadline_ms, 2 * rtt + _PATIENCE_MS)
-                    edge = pair.edge(name, port, rule=rule, l0=l0, deadline_ms=wait)
-                    with PartTimer(bundle, settings, port, rule, l0) as timer:
-                        answers = _drive(edge, past, slots, model.facts.N, timer)
-                    found = _judge(model, past, slots, rule, l0, answers, timer.times())
-                    found["paper_ms"] = expected_latency_ms(
-                        found["local_share"], replace(Times(), rtt_ms=rtt)
+                    asked = change_edge(settings, rule=rule, l0=l0, deadline_ms=wait)
+                    here = load_edge(bundle, asked.edge)
+                    case = _Case(model, past, slots, here, rtt)
+                    edge = pair.edge(
+                        f"edge{len(results)}", port, rule=rule, l0=l0, deadline_ms=wait
                     )
-                    found["edge_mb"] = edge.resident_mb()
-                    told = edge.metrics()
-                    offloaded = max(1, sum(answer.exit != Exit.EXIT_LOCAL for answer in answers))
-                    sent = told.get('ddnn_edge_cloud_bytes_total{way="out"}', 0.0)
-                    found["sent_bytes"] = sent / offloaded
+                    with PartTimer(here, there, asked, port, *case.seen) as timer:
+                        driven = _drive(edge, case, timer)
+                    results.append(_judge(case, driven, timer.times(), edge.resident_mb()))
                     edge.stop()
-                    results.append(Replayed(rule, l0, rtt, len(slots), **found))
                     tell(results[-1])
     return results
 
@@ -135,59 +134,101 @@ def table(results: Sequence[Replayed]) -> str:
     return "\n".join([head, *rows])
 
 
-def _drive(edge: Any, past: Demand, slots: range, N: int, timer: PartTimer) -> list[Any]:
-    """Give the edge the slots before the first one, then one by one; keep the answers.
+@dataclass(frozen=True, eq=False)
+class _Case:
+    """What is replayed, and how."""
+
+    model: Model
+    past: Demand
+    """Of the model's series, up to the last slot that is allocated."""
+    slots: range
+    half: Half
+    rtt_ms: float
+
+    @property
+    def first(self) -> int:
+        """The first slot that the edge is given: from there on it knows all that it looks at."""
+        return max(0, self.slots.start - self.half.wanted)
+
+    @property
+    def seen(self) -> tuple[NDArray[np.float64], int]:
+        """What the edge knows before the first slot that is allocated, and that slot's start."""
+        known = self.past.values[self.first : self.slots.start]
+        return known, int(self.past.times[self.slots.start])
+
+    def expected(self) -> Allocation:
+        """Allocate as ``ddnn allocate`` does; the last rows are those of the slots."""
+        given = replace(
+            self.past,
+            values=self.past.values[self.first : -1],
+            start=int(self.past.times[self.first]),
+        )
+        return allocate(self.model, given, self.model.decider(self.half.rule, self.half.l0))
+
+
+@dataclass(frozen=True, eq=False)
+class _Driven:
+    answers: list[Any]
+    """For the slots."""
+    sent: float
+    """Bytes to the cloud for them."""
+
+
+def _drive(edge: Running, case: _Case, timer: PartTimer) -> _Driven:
+    """Give the edge what it looks at, then slot by slot.
 
     The parts are timed in between, so that they meet the machine at the same speed.
     """
+    past, slots = case.past, case.slots
     with edge_client(edge) as decide:
-        answers: list[Any] = []
-        for slot in range(slots.start - N, slots.stop - 1):
+
+        def step(slot: int) -> Any:
+            return decide(int(past.times[slot]), past.values[slot])
+
+        for slot in range(case.first, slots.start - 1):
+            step(slot)
+        before, answers = _sent(edge), list[Any]()
+        for slot in range(slots.start - 1, slots.stop - 1):
             if len(answers) % _BLOCK == 0:
                 timer.sample(_SAMPLES)
             time.sleep(PAUSE_SECONDS)
-            answers.append(decide(int(past.times[slot]), past.values[slot]))
-    return answers[N - 1 :]
+            answers.append(step(slot))
+        return _Driven(answers, _sent(edge) - before)
 
 
-def _judge(
-    model: Bundle,
-    past: Demand,
-    slots: range,
-    rule: str,
-    l0: float,
-    answers: Sequence[Any],
-    times: LayerTimes,
-) -> dict[str, Any]:
-    part = replace(
-        past,
-        values=past.values[slots.start - model.facts.N : -1],
-        start=int(past.times[slots.start - model.facts.N]),
-    )
-    expected = allocate(model, part, model.decider(rule, l0))
+def _sent(edge: Running) -> float:
+    return edge.metrics().get('ddnn_edge_cloud_bytes_total{way="out"}', 0.0)
+
+
+def _judge(case: _Case, driven: _Driven, times: Times, edge_mb: float) -> Replayed:
+    slots, facts, answers = case.slots, case.half.facts, driven.answers
+    expected = case.expected()
     amounts = np.array([answer.allocation for answer in answers])
     exits = np.array([answer.exit for answer in answers])
     local = exits == Exit.EXIT_LOCAL
     meant = exits != Exit.EXIT_FALLBACK
-    apart = np.abs(amounts - expected.amounts)[meant] / model.scaling.span
+    apart = np.abs(amounts - expected.amounts[-len(slots) :])[meant] / facts.span
     milliseconds = np.array([answer.milliseconds for answer in answers])
+    met = facts.scale(case.past.values[slots.start : slots.stop])
     share = float(local.mean())
-    return {
-        "local_share": share,
-        "fallbacks": int((exits == Exit.EXIT_FALLBACK).sum()),
-        "equal_exits": float((local == expected.local).mean()),
-        "difference": float(np.max(apart, initial=0.0)),
-        "mean_ms": float(milliseconds.mean()),
-        "p99_ms": float(np.quantile(milliseconds, 0.99)),
-        "round_trip_ms": times.layers.rtt_ms,
-        "formula_ms": expected_latency_ms(share, times.layers, times.rule_ms),
-        "cost": _cost(model, amounts, past.values[slots.start : slots.stop]),
-    }
-
-
-def _cost(model: Bundle, amounts: NDArray[np.float64], demand: NDArray[np.float64]) -> float:
-    facts = Facts.read(model.facts.model_dump(mode="json"), model.model, Path())
-    return float(facts.cost(facts.scale(amounts), facts.scale(demand)).mean())
+    return Replayed(
+        rule=case.half.rule,
+        l0=case.half.l0,
+        rtt_ms=case.rtt_ms,
+        slots=len(slots),
+        local_share=share,
+        fallbacks=int((~meant).sum()),
+        equal_exits=float((local == expected.local[-len(slots) :]).mean()),
+        difference=float(np.max(apart, initial=0.0)),
+        mean_ms=float(milliseconds.mean()),
+        p99_ms=float(np.quantile(milliseconds, 0.99)),
+        round_trip_ms=times.rtt_ms,
+        formula_ms=expected_latency_ms(share, times),
+        paper_ms=expected_latency_ms(share, replace(Times(), rtt_ms=case.rtt_ms)),
+        sent_bytes=driven.sent / max(1, int((~local).sum())),
+        cost=float(facts.cost(facts.scale(amounts), met).mean()),
+        edge_mb=edge_mb,
+    )
 
 
 @contextlib.contextmanager

@@ -74,15 +74,18 @@ def normalised_stress(positions: Floats, distances: Distances) -> float:
 def _descend(start: Floats, distances: "Tensor") -> tuple[Floats, float]:
     """Give the positions of least stress that L-BFGS finds from a start, and the stress."""
     from scipy.optimize import minimize
+    from threadpoolctl import threadpool_limits
 
-    # scipy's stubs know no options of one method alone.
-    found: Any = minimize(  # type: ignore[call-overload]
-        lambda flat: _stress(flat.reshape(start.shape), distances),
-        start.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 1000, "ftol": 1e-7, "gtol": 0.0},
-    )
+    # L-BFGS's own threads, of BLAS, wait by spinning: on the cores where torch's have the work.
+    with threadpool_limits(1, user_api="blas"):
+        # scipy's stubs know no options of one method alone.
+        found: Any = minimize(  # type: ignore[call-overload]
+            lambda flat: _stress(flat.reshape(start.shape), distances),
+            start.ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 1000, "ftol": 1e-7, "gtol": 0.0},
+        )
     return found.x.reshape(start.shape), float(found.fun)
 
 

@@ -4,12 +4,15 @@ import asyncio
 import time
 from pathlib import Path
 
-from ddnn.demand import Demand
+from ddnn.demand import Demand, read_demand
 from ddnn.params import load_params
 from ddnn.runtime.delay_proxy import DelayProxy
+from ddnn.runtime.half import load_cloud, load_edge
 from ddnn.runtime.part_times import PartTimer
 from ddnn.runtime.replay import delayed_line, replay, table
 from ddnn.runtime.served_pair import ServedPair
+from ddnn.serve_settings import change_edge
+from tasks.stage import Stage
 
 ROOT = Path(__file__).parents[3]
 
@@ -38,19 +41,39 @@ def test_the_replay_decides_as_offline_and_counts_the_way(
     assert gate.cost > 0
 
 
-def test_the_formula_has_this_machines_times(tiny_bundle: Path, tmp_path: Path) -> None:
+def test_the_replay_gives_a_model_its_week(anchored_bundle: Path, anchored_stage: Stage) -> None:
+    demand = read_demand(anchored_stage.inputs["download"])
     settings = load_params(ROOT / "params.yaml").serve
+    cases = [("cloud", 0.0), ("expected_cost", 0.5)]
+
+    cloud, rule = replay(anchored_bundle, demand, settings, range(180, 200), cases, [0.0])
+
+    for result in (cloud, rule):
+        assert result.equal_exits == 1
+        assert result.difference < 1e-5
+    assert (cloud.local_share, cloud.fallbacks) == (0, 0)
+    assert 0 < rule.local_share < 1
+    # z and the memory in float32, 32 + 16 channels on 2 x 3 cells, and a head: of those 20 alone.
+    assert 4 * 48 * 6 < cloud.sent_bytes < 4 * 48 * 6 + 60
+
+
+def test_the_formula_has_this_machines_times(
+    tiny_bundle: Path, tiny_demand: Demand, tmp_path: Path
+) -> None:
+    settings = load_params(ROOT / "params.yaml").serve
+    edge = load_edge(tiny_bundle, change_edge(settings, rule="optimized_volume", l0=0.5).edge)
+    seen = tiny_demand.values[:60], int(tiny_demand.times[60])
     with ServedPair(tmp_path, settings, tiny_bundle) as pair:
         cloud = pair.cloud()
         with (
             delayed_line(cloud.port, 30.0) as (_, port),
-            PartTimer(tiny_bundle, settings, port, "optimized_volume", 0.5) as timer,
+            PartTimer(edge, load_cloud(tiny_bundle, 1), settings, port, *seen) as timer,
         ):
             timer.sample(2)
             timer.sample(3)
-            layers = timer.times().layers
-    assert 30.0 < layers.rtt_ms < 300.0
-    assert min(layers.f0_ms, layers.f1_ms, layers.f2_ms) > 0
+            times = timer.times()
+    assert 30.0 < times.rtt_ms < 300.0
+    assert min(times.f0_ms, times.f1_ms, times.f2_ms) > 0
 
 
 def test_bytes_come_late_whole_and_in_order() -> None:
