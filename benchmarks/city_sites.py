@@ -54,6 +54,15 @@ METRICS = ROOT / "metrics" / "city_sites.json"
 PAGE = ROOT / "docs" / "city_of_sites.md"
 TARGETS = {"best": 1.2, "single": 1.7}
 """Sites an hour of two workers, against one at its best thread count and at one thread."""
+_DATABASES = """
+from flows.servers import prefect_server
+from tasks import tracking
+
+tracking.prepare()
+with prefect_server():
+    pass
+"""
+"""Makes MLflow's and Prefect's, once in a state folder's life: no part of a city's run."""
 _MIXED = 2.0
 """Windows of the whole city's network, in those of one site."""
 
@@ -122,6 +131,8 @@ def throughput(plan: Plan, row: Row) -> dict[str, Any]:
     home.mkdir(parents=True)
     how = replace(Arithmetic.detect(), threads=row.threads).to_dict()
     (home / "arithmetic.json").write_text(json.dumps(how))
+    if _start(home, "databases", "-c", _DATABASES).wait() != 0:
+        raise RuntimeError(f"the databases were not made; see {home / 'databases.log'}")
     with _cluster(home, row.workers) as (address, workers):
         sets = [*plan.sets, f"train.max_epochs={plan.epochs}", f"city.scheduler={address}"]
         command = ["city", *(word for text in sets for word in ("--set", text))]
