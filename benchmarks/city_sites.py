@@ -12,6 +12,7 @@ again, so a run that was stopped goes on (``--again`` begins anew). On an idle m
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -32,6 +33,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_model, save_model
 
 from benchmarks.batched_sites import BatchedExits
 from benchmarks.page import show
@@ -52,6 +54,15 @@ METRICS = ROOT / "metrics" / "city_sites.json"
 PAGE = ROOT / "docs" / "city_of_sites.md"
 TARGETS = {"best": 1.2, "single": 1.7}
 """Sites an hour of two workers, against one at its best thread count and at one thread."""
+_DATABASES = """
+from flows.servers import prefect_server
+from tasks import tracking
+
+tracking.prepare()
+with prefect_server():
+    pass
+"""
+"""Makes MLflow's and Prefect's, once in a state folder's life: no part of a city's run."""
 _MIXED = 2.0
 """Windows of the whole city's network, in those of one site."""
 
@@ -120,6 +131,8 @@ def throughput(plan: Plan, row: Row) -> dict[str, Any]:
     home.mkdir(parents=True)
     how = replace(Arithmetic.detect(), threads=row.threads).to_dict()
     (home / "arithmetic.json").write_text(json.dumps(how))
+    if _start(home, "databases", "-c", _DATABASES).wait() != 0:
+        raise RuntimeError(f"the databases were not made; see {home / 'databases.log'}")
     with _cluster(home, row.workers) as (address, workers):
         sets = [*plan.sets, f"train.max_epochs={plan.epochs}", f"city.scheduler={address}"]
         command = ["city", *(word for text in sets for word in ("--set", text))]
@@ -241,20 +254,27 @@ def prepare_sites(plan: Plan) -> tuple[Params, list[Site]]:
     return params, sites
 
 
-def start(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
+def start(plan: Plan, known: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Train sites alone, then one network on windows of all, then the sites from its weights."""
     params, sites = prepare_sites(plan)
     chosen = [sites[place] for place in np.linspace(0, len(sites) - 1, plan.started).astype(int)]
-    exits = _fresh(params, plan.size)
+    whole, kept = _fresh(params, plan.size), plan.scratch / "whole_city.safetensors"
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        alone = list(pool.map(_train_site, [params] * len(chosen), chosen, [exits] * len(chosen)))
-        yield "alone", _mean_training(alone)
-        whole, facts = pool.submit(_train_whole, params, sites, exits).result()
-        yield "whole_city", facts
-        warm = list(pool.map(_train_site, [params] * len(chosen), chosen, [whole] * len(chosen)))
-        yield "started", _mean_training(warm)
-        unchanged = [_test_cost(whole, site) for site in chosen]
-        yield "whole_city_unchanged", {"sites": len(chosen), "test": _costs(unchanged)}
+        if "alone" not in known:
+            rows = pool.map(_train_site, [params] * len(chosen), chosen, [whole] * len(chosen))
+            yield "alone", _mean_training(list(rows))
+        if "whole_city" in known:
+            load_model(whole, kept)
+        else:
+            whole, facts = pool.submit(_train_whole, params, sites, whole).result()
+            save_model(whole, str(kept))
+            yield "whole_city", facts
+        if "whole_city_unchanged" not in known:
+            unchanged = [_test_cost(whole, site) for site in chosen]
+            yield "whole_city_unchanged", {"sites": len(chosen), "test": _costs(unchanged)}
+        if "started" not in known:
+            rows = pool.map(_train_site, [params] * len(chosen), chosen, [whole] * len(chosen))
+            yield "started", _mean_training(list(rows))
 
 
 def _train_site(params: Params, site: Site, exits: Exits) -> dict[str, Any]:
@@ -338,24 +358,23 @@ def _fresh(params: Params, size: int) -> Exits:
     return build_exits(preset, grid, params.setting.N, params.train.dropout, params.setting.seed)
 
 
-def batch(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
+def batch(plan: Plan, known: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Time epochs of single sites and of batches; a row is the epochs of a site in a second."""
     params, sites = prepare_sites(plan)
     cores = os.cpu_count() or 1
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(cores, spawn) as pool:
-        side = list(pool.map(_single_speed, [params] * cores, sites[:cores]))
-        yield f"single, {cores} processes of 1 thread", {"site_epochs_a_second": sum(side)}
-    for size in plan.batches:
-        members = [sites[place % len(sites)] for place in range(size)]
-        for threads in dict.fromkeys((1, cores)):
+    name = f"single, {cores} processes of 1 thread"
+    if name not in known:
+        with ProcessPoolExecutor(cores, spawn) as pool:
+            side = list(pool.map(_single_speed, [params] * cores, sites[:cores]))
+        yield name, {"site_epochs_a_second": sum(side)}
+    for size, threads in itertools.product(plan.batches, dict.fromkeys((1, cores))):
+        name = f"batch of {size}, 1 process of {threads} thread{'s' if threads > 1 else ''}"
+        if name not in known:
+            members = [sites[place % len(sites)] for place in range(size)]
             with ProcessPoolExecutor(1, spawn) as pool:
                 speed = pool.submit(_batch_speed, params, members, threads).result()
-            plural = "s" if threads > 1 else ""
-            yield (
-                f"batch of {size}, 1 process of {threads} thread{plural}",
-                {"site_epochs_a_second": speed},
-            )
+            yield name, {"site_epochs_a_second": speed}
 
 
 def _single_speed(params: Params, site: Site) -> float:
@@ -543,13 +562,8 @@ def _rows(plan: Plan, part: str, known: set[str]) -> Iterator[tuple[str, dict[st
         for row in ROWS:
             if row.name not in known:
                 yield row.name, throughput(plan, row)
-    elif len(known) < _length(plan, part):  # their rows stand on each other: all, or none
-        yield from {"start": start, "batch": batch}[part](plan)
-
-
-def _length(plan: Plan, part: str) -> int:
-    """Say how many rows a part has."""
-    return 4 if part == "start" else 1 + len(plan.batches) * len({1, os.cpu_count() or 1})
+    else:
+        yield from {"start": start, "batch": batch}[part](plan, known)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
