@@ -92,8 +92,7 @@ def validation_cost(bundle: Path, demand: Path, params: Params) -> float:
 
     Two bundles are compared on the same scale: allocations in the user's units are brought to full
     scales by one scaling, that of the demand's own training days, whatever each bundle's own. Each
-    decides by its own rule and L0, as it would if it were deployed. One that was trained on these
-    days, as those that predict a distribution are, answers as its trainings did that left them out.
+    decides by its own rule and L0, as it would if it were deployed, and as on unseen days.
 
     Args:
         bundle: Folder of an exported model.
@@ -112,17 +111,13 @@ def validation_cost(bundle: Path, demand: Path, params: Params) -> float:
     from ddnn.cost import from_params
     from ddnn.demand import Scaling
     from ddnn.runtime.allocate import allocate, fit_demand
-    from ddnn.runtime.anchored_bundle import AnchoredBundle, as_unseen
-    from ddnn.runtime.models import load_model
+    from ddnn.runtime.models import load_unseen
     from tasks.prepared import read_and_split
 
-    model = load_model(bundle)
-    if isinstance(model, AnchoredBundle):
-        model = as_unseen(model, bundle)
+    model = load_unseen(bundle)
     whole, split = read_and_split(demand, params)
     days = split.calibration
-    # A week and more is looked at by those that predict a distribution; N slots by the others.
-    first = 0 if isinstance(model, AnchoredBundle) else days.start - model.facts.N
+    first = max(0, days.start - model.wanted)
     seen = replace(
         whole,
         values=whole.values[first : days.stop],

@@ -71,6 +71,12 @@ class AnchoredBundle:
     unseen: HeldOut | None = None
     """Taken in place of what the exits say of these slots, to judge them as on unseen days."""
 
+    @property
+    def wanted(self) -> int:
+        """Slots of history that a decision looks at."""
+        both = (self.exits.reaches.edge, self.exits.reaches.cloud)
+        return max(max(reach.recent, *(lag + reach.around for lag in reach.lags)) for reach in both)
+
     def decider(self, rule: str | None = None, l0: float | None = None) -> Decider:
         """Give a rule for a wanted share of local decisions; None: the model's own.
 

@@ -132,6 +132,10 @@ class Model(Protocol):
     def rules(self) -> RuleSet:
         """Who decides between edge and cloud."""
 
+    @property
+    def wanted(self) -> int:
+        """Slots of history that a decision looks at."""
+
     def decider(self, rule: str | None = None, l0: float | None = None) -> Decider:
         """Give a rule for a wanted share of local decisions; None: the model's own."""
 
@@ -177,6 +181,11 @@ class Bundle:
     exits: Exits
     """In evaluation mode."""
     rules: RuleSet
+
+    @property
+    def wanted(self) -> int:
+        """Slots of history that a decision looks at."""
+        return self.facts.N
 
     def decider(self, rule: str | None = None, l0: float | None = None) -> Decider:
         """Give a rule for a wanted share of local decisions; None: the model's own.

@@ -64,6 +64,20 @@ def test_every_slot_is_decided_as_by_torch(
         assert 0.1 < expected.local.mean() < 0.9
 
 
+def test_what_a_decision_looks_at_is_all_that_it_needs(
+    anchored_bundle: Path, bundle: AnchoredBundle, demand: Demand
+) -> None:
+    wanted = bundle.wanted
+    assert wanted == AnchoredEdge(anchored_bundle).wanted < demand.slots
+    start = demand.start + (demand.slots - wanted) * demand.slot_seconds
+    part = replace(demand, values=demand.values[-wanted:], start=start)
+    decider = bundle.decider("cloud")
+    whole, cut = (allocate(bundle, each, decider).amounts[-1] for each in (demand, part))
+    np.testing.assert_allclose(cut, whole, rtol=1e-6)
+    short = replace(part, values=part.values[1:], start=start + demand.slot_seconds)
+    assert not np.allclose(allocate(bundle, short, decider).amounts[-1], whole, rtol=1e-6)
+
+
 def test_the_view_is_that_of_the_training(
     anchored_bundle: Path, bundle: AnchoredBundle, demand: Demand
 ) -> None:
