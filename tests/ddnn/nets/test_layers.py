@@ -37,16 +37,27 @@ def _error(got: torch.Tensor, exact: torch.Tensor) -> float:
     return float((got - exact).norm() / exact.norm())
 
 
-def test_convolution_in_float32_is_that_of_torch_to_the_bit() -> None:
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_convolution_in_float32_is_that_of_torch(
+    capability: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     torch.manual_seed(0)
     ours = Convolution(4, 3, 3, padding=1)
     theirs = nn.Conv3d(4, 3, 3, padding=1)
     theirs.load_state_dict(ours.state_dict())
-    x = torch.randn(2, 4, 3, 5, 5)
-    assert torch.equal(ours(x), theirs(x))
-    ours(x).sum().backward()
-    theirs(x).sum().backward()
-    assert torch.equal(ours.weight.grad, theirs.weight.grad)
+    values = torch.randn(70, 4, 3, 5, 5)
+    gradients = []
+    for layer in (ours, theirs):
+        x = values.clone().requires_grad_()
+        y = layer(x)
+        (y * torch.cos(y.detach())).sum().backward()
+        gradients.append([y, x.grad, layer.weight.grad, layer.bias.grad])
+    for got, like in zip(*gradients, strict=True):
+        assert got.dtype == torch.float32
+        # Where oneDNN's own gradient is quick it is taken: the same bits. Else another order of
+        # the same sums.
+        assert torch.equal(got, like) or (capability == "AVX2" and _error(got, like) < 1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
