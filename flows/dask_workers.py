@@ -1,5 +1,6 @@
 """Workers of a Dask scheduler that run this checkout's sites."""
 
+import importlib
 import os
 import sys
 from typing import Any
@@ -25,7 +26,12 @@ def serve_workers(scheduler: str, workers: int | None) -> None:
 
 
 def dask_setup(worker: Any) -> None:
-    """Print the stages' lines in each worker: Dask calls this as a worker starts."""
+    """Make a worker ready before it registers: Dask calls this as a worker starts.
+
+    It has what a site's task needs imported, seconds that the first site would wait for, and
+    prints its stages' lines.
+    """
+    importlib.import_module("flows.city")
     from flows.command import speak
 
     speak()
