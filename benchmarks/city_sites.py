@@ -572,7 +572,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--squares", type=int, default=980)
     parser.add_argument("--size", type=int, default=49, help="squares of a site: a full grid")
     parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--epochs", type=int, default=6, help="in the throughput rows")
+    parser.add_argument("--epochs", type=int, default=3, help="in the throughput rows")
     parser.add_argument("--started", type=int, default=4, help="sites in the part start")
     parser.add_argument("--batches", type=int, nargs="*", default=[2, 8])
     parser.add_argument("--set", action="append", default=[], dest="overrides")

@@ -7,6 +7,16 @@ from typing import Any
 
 from tasks.home import PROJECT_ROOT, ddnn_home, tool_environment
 
+# Dask watches over tasks of milliseconds: its profiler and its looks at loop and memory take 7 % of
+# a core for each worker. A site takes minutes, in a process of its own. The user's settings win.
+_CALM = {
+    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
+    "DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "1s",
+    "DASK_DISTRIBUTED__ADMIN__TICK__CYCLE": "5s",
+    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
+}
+
 
 def serve_workers(scheduler: str, workers: int | None) -> None:
     """Become Dask workers: as many as given or as there are cores, each with one site at a time.
@@ -22,7 +32,8 @@ def serve_workers(scheduler: str, workers: int | None) -> None:
     command += ["--nworkers", str(workers or os.cpu_count() or 1), "--no-dashboard"]
     command += ["--local-directory", str(ddnn_home() / "dask"), "--preload", __name__]
     path = os.pathsep.join(filter(None, [str(PROJECT_ROOT), os.environ.get("PYTHONPATH")]))
-    os.execve(sys.executable, command, os.environ | tool_environment() | {"PYTHONPATH": path})
+    own = tool_environment() | {"PYTHONPATH": path}
+    os.execve(sys.executable, command, _CALM | os.environ | own)
 
 
 def dask_setup(worker: Any) -> None:

@@ -188,7 +188,9 @@ def mark_flow_run() -> None:
 def stop_on_signals() -> Iterator[None]:
     """Take SIGTERM for a Ctrl-C, so that servers are stopped in order.
 
-    SIGINT is set too: what a shell starts in the background inherits it ignored.
+    SIGINT is set too: what a shell starts in the background inherits it ignored. It gets Python's
+    own handler, which asyncio takes for leave to cancel its main task instead of breaking off
+    wherever its loop happens to be.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -198,7 +200,8 @@ def stop_on_signals() -> Iterator[None]:
         raise KeyboardInterrupt
 
     before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)
+        signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
+        signal.SIGINT: signal.signal(signal.SIGINT, signal.default_int_handler),
     }
     try:
         yield
