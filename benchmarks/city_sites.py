@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -258,23 +258,28 @@ def start(plan: Plan, known: set[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Train sites alone, then one network on windows of all, then the sites from its weights."""
     params, sites = prepare_sites(plan)
     chosen = [sites[place] for place in np.linspace(0, len(sites) - 1, plan.started).astype(int)]
-    whole, kept = _fresh(params, plan.size), plan.scratch / "whole_city.safetensors"
+    fresh, kept = _fresh(params, plan.size), plan.scratch / "whole_city.safetensors"
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
-        if "alone" not in known:
-            rows = pool.map(_train_site, [params] * len(chosen), chosen, [whole] * len(chosen))
-            yield "alone", _mean_training(list(rows))
-        if "whole_city" in known:
-            load_model(whole, kept)
-        else:
-            whole, facts = pool.submit(_train_whole, params, sites, whole).result()
+
+        def trained(exits: Exits) -> list[Future[dict[str, Any]]]:
+            return [pool.submit(_train_site, params, site, exits) for site in chosen]
+
+        # The longest training first: what is trained alone fills the other cores meanwhile.
+        mixed = None if "whole_city" in known else pool.submit(_train_whole, params, sites, fresh)
+        alone = [] if "alone" in known else trained(fresh)
+        if mixed:
+            whole, facts = mixed.result()
             save_model(whole, str(kept))
             yield "whole_city", facts
+        else:
+            load_model(whole := _fresh(params, plan.size), kept)
+        if alone:
+            yield "alone", _mean_training([each.result() for each in alone])
         if "whole_city_unchanged" not in known:
             unchanged = [_test_cost(whole, site) for site in chosen]
             yield "whole_city_unchanged", {"sites": len(chosen), "test": _costs(unchanged)}
         if "started" not in known:
-            rows = pool.map(_train_site, [params] * len(chosen), chosen, [whole] * len(chosen))
-            yield "started", _mean_training(list(rows))
+            yield "started", _mean_training([each.result() for each in trained(whole)])
 
 
 def _train_site(params: Params, site: Site, exits: Exits) -> dict[str, Any]:
@@ -572,7 +577,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--squares", type=int, default=980)
     parser.add_argument("--size", type=int, default=49, help="squares of a site: a full grid")
     parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--epochs", type=int, default=3, help="in the throughput rows")
+    parser.add_argument("--epochs", type=int, default=10, help="in the throughput rows")
     parser.add_argument("--started", type=int, default=4, help="sites in the part start")
     parser.add_argument("--batches", type=int, nargs="*", default=[2, 8])
     parser.add_argument("--set", action="append", default=[], dest="overrides")

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ddnn.nets.spectral import convolve
+
 _LEVELS = 1 << 16  # a value is dropped by 16 random bits
 _SAMPLES_AT_ONCE = 32
 
@@ -32,26 +34,29 @@ class Dropout(nn.Dropout):
 
 
 class Convolution(nn.Conv3d):
-    """A 3D convolution of stride 1 whose weights' gradient costs less than half of torch's.
+    """A 3D convolution of stride 1 that trains in less than half of torch's time.
 
-    That gradient is a convolution as well: of the input with the output's gradient, batch and
-    channels having changed places. As such it runs in oneDNN's quick forward kernels. It pays in
-    bf16, and in fp32 where the CPU stops at AVX2: there oneDNN has no kernel of its own for the
-    gradient of a padded 3D convolution.
+    In bf16, oneDNN is slow at the weights' gradient alone. That is a convolution as well: of the
+    input with the output's gradient, batch and channels having changed places. As such it runs in
+    the quick forward kernels. In fp32, where the CPU stops at AVX2, all three are quicker by their
+    spectra (spectral.py), and oneDNN has no kernel of its own for that gradient.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (batch, channels, depth, rows, columns)."""
-        low = torch.is_autocast_enabled("cpu")
-        pays = low or torch.backends.cpu.get_cpu_capability() == "AVX2"
-        if not (torch.is_grad_enabled() and pays):
+        if not torch.is_grad_enabled():
             return super().forward(input)
         assert self.bias is not None
-        dtype = torch.get_autocast_dtype("cpu") if low else input.dtype
-        y: Tensor = _Convolution.apply(  # type: ignore[no-untyped-call]
-            input.to(dtype), self.weight.to(dtype), self.bias.to(dtype), self.padding
-        )
-        return y
+        if torch.is_autocast_enabled("cpu"):
+            low = torch.get_autocast_dtype("cpu")
+            y: Tensor = _Convolution.apply(  # type: ignore[no-untyped-call]
+                input.to(low), self.weight.to(low), self.bias.to(low), self.padding
+            )
+            return y
+        if torch.backends.cpu.get_cpu_capability() == "AVX2":
+            depth, rows, columns = (int(size) for size in self.padding)
+            return convolve(input, self.weight, self.bias, (depth, rows, columns))
+        return super().forward(input)
 
 
 class _Convolution(torch.autograd.Function):

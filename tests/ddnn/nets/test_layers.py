@@ -46,17 +46,16 @@ def test_convolution_in_float32_is_that_of_torch(
     ours = Convolution(4, 3, 3, padding=1)
     theirs = nn.Conv3d(4, 3, 3, padding=1)
     theirs.load_state_dict(ours.state_dict())
-    values = torch.randn(70, 4, 3, 5, 5)
+    values, target = torch.randn(70, 4, 3, 5, 5), torch.randn(70, 3, 3, 5, 5)
     gradients = []
     for layer in (ours, theirs):
         x = values.clone().requires_grad_()
         y = layer(x)
-        (y * torch.cos(y.detach())).sum().backward()
-        gradients.append([y, x.grad, layer.weight.grad, layer.bias.grad])
+        (y * target).sum().backward()
+        gradients.append([y.detach(), x.grad, layer.weight.grad, layer.bias.grad])
     for got, like in zip(*gradients, strict=True):
         assert got.dtype == torch.float32
-        # Where oneDNN's own gradient is quick it is taken: the same bits. Else another order of
-        # the same sums.
+        # With AVX512 it is torch's own, to the bit; with AVX2 it goes by spectra.
         assert torch.equal(got, like) or (capability == "AVX2" and _error(got, like) < 1e-5)
 
 
