@@ -44,7 +44,7 @@ class Convolution(nn.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (batch, channels, depth, rows, columns)."""
-        if not torch.is_grad_enabled():
+        if not (self.training and torch.is_grad_enabled()):  # as exports see it, and inference
             return super().forward(input)
         assert self.bias is not None
         if torch.is_autocast_enabled("cpu"):

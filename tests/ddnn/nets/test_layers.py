@@ -59,6 +59,14 @@ def test_convolution_in_float32_is_that_of_torch(
         assert torch.equal(got, like) or (capability == "AVX2" and _error(got, like) < 1e-5)
 
 
+def test_convolution_in_evaluation_is_one_that_an_export_knows() -> None:
+    layer = Convolution(4, 3, 3, padding=1).eval()
+    x = torch.randn(2, 4, 3, 5, 5)
+    nodes = torch.export.export(layer, (x,)).graph.nodes
+    called = [str(node.target) for node in nodes if node.op == "call_function"]
+    assert called == ["aten.conv3d.default"]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rate", [0.1, 0.5])
 def test_dropout_drops_at_its_rate_and_keeps_the_mean(rate: float, dtype: torch.dtype) -> None:
