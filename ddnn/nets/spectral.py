@@ -6,6 +6,7 @@ no more than one of 3 x 3 x 3, and forward, input's and weights' gradient share 
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -167,6 +168,6 @@ def _product(A: Tensor, B: Tensor, conjugate: int | None = None) -> Tensor:
     return found
 
 
-def _sizes(values: Any) -> Sizes:
+def _sizes(values: Iterable[int]) -> Sizes:
     depth, rows, columns = values
-    return int(depth), int(rows), int(columns)
+    return depth, rows, columns
