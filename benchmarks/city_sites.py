@@ -42,7 +42,7 @@ from ddnn.cost.surrogate import make_surrogate
 from ddnn.grid import Grid
 from ddnn.nets import Exits, build_exits, find_preset
 from ddnn.params import Params, load_params
-from ddnn.training import EpochRecord, Windows, train_exits
+from ddnn.training.joint_exit import EpochRecord, Windows, train_exits
 from tasks.artefact import file_sha256
 from tasks.city import city_params, site_runs
 from tasks.prepared import Prepared, prepare

@@ -35,7 +35,7 @@ from ddnn.cost.surrogate import Surrogate, make_surrogate
 from ddnn.grid import Grid
 from ddnn.nets import build_exits, find_preset
 from ddnn.params import TrainParams, load_params
-from ddnn.training import Windows, train_exits
+from ddnn.training.joint_exit import Windows, train_exits
 from tasks.runner import KEEP_MEMORY
 
 ROOT = Path(__file__).parents[1]

@@ -25,7 +25,7 @@ from ddnn.alternatives.last_value import LastValueHeadroom
 from ddnn.arithmetic import Arithmetic
 from ddnn.nets import build_exits, find_preset
 from ddnn.params import Params, change_params, load_params
-from ddnn.training import train_exits
+from ddnn.training.joint_exit import train_exits
 from tasks import download, grid
 from tasks.prepared import Prepared, prepare
 from tasks.stage import Stage

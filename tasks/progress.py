@@ -1,36 +1,29 @@
 """How far a training is, on standard error: a bar on a terminal, else a line now and then."""
 
-import os
 import sys
-import time
 from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
 
-from ddnn.training import EpochRecord
-
-_SECONDS_BETWEEN_LINES = 10.0
+from ddnn.training.joint_exit import EpochRecord
+from tasks.standard_error import NowAndThen, position, say
 
 
 class EpochProgress:
-    """Context manager that is called with each epoch.
-
-    The bar's line is that of the environment's ``DDNN_PROGRESS_POSITION``, so that trainings that
-    run side by side do not write over each other.
-    """
+    """Context manager that is called with each epoch."""
 
     def __init__(self, name: str, max_epochs: int, patience: int) -> None:
         self.name = name
         self.patience = patience
         self._best_epoch: int | None = None
         self._last_epoch: int | None = None
-        self._line_due = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._lines = NowAndThen()
         self._bar = tqdm(
             total=max_epochs,
             desc=name,
             unit="epoch",
-            position=_position(),
+            position=position(),
             leave=False,
             file=sys.stderr,
             disable=not sys.stderr.isatty(),
@@ -50,7 +43,7 @@ class EpochProgress:
     def __call__(self, record: EpochRecord) -> None:
         """Show one epoch."""
         if self._last_epoch is None and record.epoch > 1:
-            self._say(f"{self.name}: goes on after epoch {record.epoch - 1}")
+            say(f"{self.name}: goes on after epoch {record.epoch - 1}")
         self._last_epoch = record.epoch
         if record.best:
             self._best_epoch = record.epoch
@@ -61,23 +54,8 @@ class EpochProgress:
             left = max(self.patience - (record.epoch - self._best_epoch), 0)
             said += f", best at {self._best_epoch}, patience {left}"
         if self._bar.disable:
-            self._say_now_and_then(f"{self.name}: epoch {record.epoch}, {said}")
+            if self._lines.due():
+                say(f"{self.name}: epoch {record.epoch}, {said}")
         else:
             self._bar.set_postfix_str(said, refresh=False)
             self._bar.update(record.epoch - self._bar.n)
-
-    def _say_now_and_then(self, line: str) -> None:
-        if time.monotonic() >= self._line_due:
-            self._line_due = time.monotonic() + _SECONDS_BETWEEN_LINES
-            self._say(line)
-
-    def _say(self, line: str) -> None:
-        tqdm.write(line, file=sys.stderr)
-        sys.stderr.flush()
-
-
-def _position() -> int:
-    try:
-        return max(int(os.environ.get("DDNN_PROGRESS_POSITION", "0")), 0)
-    except ValueError:
-        return 0

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from ddnn.nets import build_exits, find_preset, save_exits
-from ddnn.training import EpochRecord, History, train_exits
+from ddnn.training.joint_exit import EpochRecord, History, train_exits
 from tasks.prepared import prepare
 from tasks.progress import EpochProgress
 from tasks.stage import Stage

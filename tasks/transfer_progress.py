@@ -1,22 +1,17 @@
 """How far a download is, on standard error: a bar a file on a terminal, else lines now and then."""
 
-import os
 import sys
 import threading
-import time
 from types import TracebackType
 from typing import Self
 
 from tqdm import tqdm
 
-_SECONDS_BETWEEN_LINES = 10.0
+from tasks.standard_error import NowAndThen, position, say
 
 
 class TransferProgress:
-    """Context manager that is told of each file's bytes; serves several threads.
-
-    The lowest bar's line is that of the environment's ``DDNN_PROGRESS_POSITION``.
-    """
+    """Context manager that is told of each file's bytes; serves several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,7 +19,7 @@ class TransferProgress:
         self._bars: dict[str, tqdm[None]] = {}
         self._there: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
-        self._line_due = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._lines = NowAndThen()
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +39,7 @@ class TransferProgress:
             self._sizes[name], self._there[name] = size, there
             if self._on_terminal:
                 taken = {-bar.pos for bar in self._bars.values()}
-                line = next(n for n in range(_position(), 1000) if n not in taken)
+                line = next(n for n in range(position(), 1000) if n not in taken)
                 self._bars[name] = tqdm(
                     total=size,
                     initial=there,
@@ -62,9 +57,8 @@ class TransferProgress:
             self._there[name] += received
             if name in self._bars:
                 self._bars[name].update(received)
-            elif time.monotonic() >= self._line_due:
-                self._line_due = time.monotonic() + _SECONDS_BETWEEN_LINES
-                self._say(f"download: {self._in_words()}")
+            elif self._lines.due():
+                say(f"download: {self._in_words()}")
 
     def end(self, name: str) -> None:
         """Leave a file, whole or not."""
@@ -73,27 +67,16 @@ class TransferProgress:
             if bar is not None:
                 bar.close()
             elif self._there[name] == self._sizes[name]:
-                self._say(f"download: {name} is here")
+                say(f"download: {name} is here")
             del self._there[name], self._sizes[name]
 
     def say(self, line: str) -> None:
         """Pass on a line."""
         with self._lock:
-            self._say(f"download: {line}")
+            say(f"download: {line}")
 
     def _in_words(self) -> str:
         return ", ".join(
             f"{name} {there / 2**20:.0f} of {self._sizes[name] / 2**20:.0f} MiB"
             for name, there in self._there.items()
         )
-
-    def _say(self, line: str) -> None:
-        tqdm.write(line, file=sys.stderr)
-        sys.stderr.flush()
-
-
-def _position() -> int:
-    try:
-        return max(int(os.environ.get("DDNN_PROGRESS_POSITION", "0")), 0)
-    except ValueError:
-        return 0

@@ -105,7 +105,7 @@ class StoppingParams(Group):
 
 
 class SeparateParams(Group):
-    """What a training for one cost alone does differently, see ddnn/cost_tuning.py."""
+    """What a training for one cost alone does differently, see ddnn/training/cost_tuning.py."""
 
     likelihood: StoppingParams
     """Of the training that comes before the tuning."""

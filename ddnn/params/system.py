@@ -56,7 +56,7 @@ Preset = Literal["paper", "table3", "anchored"]
 
 
 class LikelihoodParams(Group):
-    """Joint-exit training by likelihood; see ddnn/anchored_training.py."""
+    """Joint-exit training by likelihood; see ddnn/training/anchored.py."""
 
     learning_rate: Positive = 0.002
     batch: Annotated[int, Field(ge=1)] = 64
@@ -66,7 +66,7 @@ class LikelihoodParams(Group):
 
 
 class CrossFittingParams(Group):
-    """Training on all days before the test; see ddnn/cross_fitting.py."""
+    """Training on all days before the test; see ddnn/training/cross_fitting.py."""
 
     folds: Annotated[int, Field(ge=2)] = 3
     """Each leaves out as large a part of the days."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from ddnn.anchored_training import LikelihoodRecord
+from ddnn.training.anchored import LikelihoodRecord
 from tasks.progress import EpochProgress
+from tasks.standard_error import say
 
 
 class RowProgress(EpochProgress):
@@ -25,13 +26,14 @@ class RowProgress(EpochProgress):
         """Show one epoch."""
         done = self._before[training] + record.epoch
         if self._last_epoch is None and done > 1:
-            self._say(f"{self.name}: goes on after epoch {done - 1}")
+            say(f"{self.name}: goes on after epoch {done - 1}")
         self._last_epoch = done
         named = (("local", record.local), ("remote", record.remote))
         likelihoods = [f"{exit} {value:.3f}" for exit, value in named if value is not None]
         said = ", ".join([f"training {self._number[training]}", *likelihoods])
         if self._bar.disable:
-            self._say_now_and_then(f"{self.name}: epoch {done}, {said}")
+            if self._lines.due():
+                say(f"{self.name}: epoch {done}, {said}")
         else:
             self._bar.set_postfix_str(said, refresh=False)
             self._bar.update(done - self._bar.n)

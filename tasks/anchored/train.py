@@ -4,8 +4,6 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from ddnn.anchored_training import LikelihoodHistory, LikelihoodParams
-from ddnn.cross_fitting import CrossFitParams, cross_fit
 from ddnn.nets.anchored import (
     AnchoredExits,
     HeldOut,
@@ -17,6 +15,8 @@ from ddnn.nets.anchored import (
     save_held_out,
 )
 from ddnn.params import Params
+from ddnn.training.anchored import LikelihoodHistory, LikelihoodParams
+from ddnn.training.cross_fitting import CrossFitParams, cross_fit
 from tasks.anchored.days import trained_on
 from tasks.anchored.past import clock_of, decisions
 from tasks.anchored.progress import RowProgress

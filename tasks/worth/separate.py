@@ -8,8 +8,8 @@ Leaves the costs ``separate_local@c_u=<c_u>`` and ``separate_remote@c_u=<c_u>`` 
 
 from dataclasses import replace
 
-from ddnn.anchored_training import LikelihoodHistory, LikelihoodParams
-from ddnn.cost_tuning import train_for_cost, tune_for_cost
+from ddnn.training.anchored import LikelihoodHistory, LikelihoodParams
+from ddnn.training.cost_tuning import train_for_cost, tune_for_cost
 from tasks.anchored.days import trained_on
 from tasks.anchored.past import decisions
 from tasks.anchored.system import AnchoredSystem

@@ -31,7 +31,7 @@ def reruns(root, path):
 
 
 def test_an_edit_of_the_training_trains_again(copy):
-    assert reruns(copy, "ddnn/training.py") == {"train", "deepcog"}
+    assert reruns(copy, "ddnn/training/joint_exit.py") == {"train", "deepcog"}
 
 
 def test_an_edit_of_the_figures_trains_nothing(copy):

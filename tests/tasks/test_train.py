@@ -14,7 +14,7 @@ from ddnn.demand import Demand, Scaling, write_demand
 from ddnn.grid import Grid
 from ddnn.nets import build_exits, find_preset, load_exits
 from ddnn.params import load_params
-from ddnn.training import EpochRecord
+from ddnn.training.joint_exit import EpochRecord
 from tasks import deepcog, train
 from tasks.progress import EpochProgress
 from tasks.stage import Stage
@@ -126,7 +126,7 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 1.0, 10.5, 10.5, 12.0])
-    monkeypatch.setattr("tasks.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("tasks.standard_error.time.monotonic", lambda: next(clock))
     monkeypatch.setenv("DDNN_PROGRESS_POSITION", "nonsense")
     with EpochProgress("train", max_epochs=9, patience=3) as progress:
         progress(record(1))

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tasks import transfer_progress
+from tasks import standard_error
 from tasks.transfer_progress import TransferProgress
 
 
@@ -27,7 +27,7 @@ def move(progress: TransferProgress) -> None:
 def test_a_log_gets_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(transfer_progress, "_SECONDS_BETWEEN_LINES", -1.0)
+    monkeypatch.setattr(standard_error, "SECONDS_BETWEEN_LINES", -1.0)
     with TransferProgress() as progress:
         move(progress)
     assert capsys.readouterr().err.splitlines() == [

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ddnn.anchored_training import LikelihoodRecord
 from ddnn.params import change_params
+from ddnn.training.anchored import LikelihoodRecord
 from tasks.anchored import train
 from tasks.anchored.progress import RowProgress
 from tasks.stage import Stage
@@ -65,7 +65,7 @@ def test_progress_counts_the_epochs_of_all_trainings(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 1.0, 10.5, 10.5, 21.0, 21.0])
-    monkeypatch.setattr("tasks.progress.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("tasks.standard_error.time.monotonic", lambda: next(clock))
     with RowProgress("train", {"fold_0": 3, "fold_1": 3, "all": 4}) as progress:
         progress.tell("fold_0", record(3, -1.5))
         progress.tell("fold_1", record(1, -1.5))

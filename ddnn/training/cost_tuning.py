@@ -1,6 +1,6 @@
 """A training of the anchored exits for one cost alone: stopped by it, then tuned on it.
 
-What one training for every cost is held against. First by likelihood, as ``anchored_training``
+What one training for every cost is held against. First by likelihood, as ``anchored``
 does, but the epoch that is kept is that of the least hard cost of the decisions; then on, from
 there, on a surrogate of the cost itself. Decisions are those of least expected cost under the shape
 that the validation decisions have. That tells how long to tune; exits that were trained on all days
@@ -13,14 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddnn.anchored_training import (
-    Decisions,
-    LikelihoodHistory,
-    LikelihoodParams,
-    LikelihoodRecord,
-    _Examples,
-    _Run,
-)
 from ddnn.arithmetic import Arithmetic
 from ddnn.cost.hard import AllocationCost
 from ddnn.cost.surrogate import Surrogate, make_surrogate
@@ -28,7 +20,15 @@ from ddnn.decision import DecisionRule, Predicted, ResidualShape
 from ddnn.nets.anchored.allocation import Allocator
 from ddnn.nets.anchored.exits import AnchoredExits, Distribution
 from ddnn.params import SurrogateParams
-from ddnn.training import _processor
+from ddnn.training.anchored import (
+    AnchoredTraining,
+    Decisions,
+    Examples,
+    LikelihoodHistory,
+    LikelihoodParams,
+    LikelihoodRecord,
+)
+from ddnn.training.epochs import processor
 
 
 def train_for_cost(
@@ -66,12 +66,12 @@ def train_for_cost(
     Raises:
         ModelError: The loss became infinite, or a penalty has no name.
     """
-    with _processor(arithmetic.threads):
+    with processor(arithmetic.threads):
         by_likelihood = _Stopped(exits, train, validation, cost, params, w, seed, arithmetic)
-        _run(by_likelihood, checkpoints and checkpoints / "likelihood.safetensors")
+        by_likelihood.run(checkpoints and checkpoints / "likelihood.safetensors")
         on_cost = _Tuned(exits, train, validation, cost, tuning, w, seed, arithmetic)
         on_cost.start(surrogate)
-        _run(on_cost, checkpoints and checkpoints / "tuning.safetensors")
+        on_cost.run(checkpoints and checkpoints / "tuning.safetensors")
     return by_likelihood.history, on_cost.history
 
 
@@ -107,23 +107,12 @@ def tune_for_cost(
     Raises:
         ModelError: The loss became infinite, or a penalty has no name.
     """
-    with _processor(arithmetic.threads):
+    with processor(arithmetic.threads):
         run = _Further(exits, decisions, allocator, cost, surrogate, tuning, w, seed, arithmetic)
-        _run(run, checkpoint)
-    return run.history
+        return run.run(checkpoint)
 
 
-def _run(run: _Run, checkpoint: Path | None) -> None:
-    if checkpoint is not None:
-        run.resume(checkpoint)
-    while not run.finished:
-        run.step()
-        if checkpoint is not None:
-            run.save(checkpoint)
-    run.keep_best()
-
-
-class _Stopped(_Run):
+class _Stopped(AnchoredTraining):
     """Descends on the likelihood, is judged by the hard cost of its decisions."""
 
     def __init__(
@@ -139,9 +128,10 @@ class _Stopped(_Run):
     ) -> None:
         self.cost = cost
         super().__init__(exits, train, validation, params, w, seed, arithmetic, None)
-        self.judged = _Examples.of(validation)
+        self.examples = Examples.of(validation)
 
-    def _judge(self, validation: _Examples) -> tuple[float | None, float | None]:
+    def score(self, validation: Examples) -> tuple[float | None, float | None]:
+        """Mean hard cost of each exit's decisions."""
         met = validation.demand.double().numpy()
         local, remote = (
             float(self.cost(rule.allocate(predicted), met).mean())
@@ -150,7 +140,7 @@ class _Stopped(_Run):
         return local, remote
 
     def _calibrated(
-        self, exits: AnchoredExits, validation: _Examples
+        self, exits: AnchoredExits, validation: Examples
     ) -> list[tuple[DecisionRule, Predicted]]:
         """Give each exit's rule and what it predicts for the validation decisions."""
         exits.eval()
@@ -159,8 +149,9 @@ class _Stopped(_Run):
         met = validation.demand.double().numpy()
         return [(DecisionRule(ResidualShape.fit(each, met), self.cost), each) for each in predicted]
 
-    def _identify(self, arithmetic: Arithmetic) -> str:
-        return f"{super()._identify(arithmetic)} {type(self).__name__} {self.cost!r}"
+    def identify(self, arithmetic: Arithmetic) -> str:
+        """Hash the cost as well."""
+        return f"{super().identify(arithmetic)} {type(self).__name__} {self.cost!r}"
 
 
 class _Tuned(_Stopped):
@@ -172,23 +163,25 @@ class _Tuned(_Stopped):
         """Judge what there is: the tuning may end where it began."""
         self.surrogate = make_surrogate(self.cost, surrogate)
         self.identity += repr(surrogate)
-        local, remote = self._judge(self.judged)
+        local, remote = self.score(self.examples)
         joint = self.w * (local or 0) + (1 - self.w) * (remote or 0)
         self.history = [LikelihoodRecord(1, joint, local, remote, joint, True)]
         self.best = {name: value.clone() for name, value in self.exits.state_dict().items()}
 
-    def _descend(self) -> float:
-        local, remote = (rule for rule, _ in self._calibrated(self.exits, self.judged))
+    def descend(self) -> float:
+        """Take the rules of the weights as they are, and train one epoch."""
+        local, remote = (rule for rule, _ in self._calibrated(self.exits, self.examples))
         self.rules = local, remote
-        return super()._descend()
+        return super().descend()
 
-    def _losses(
-        self, exits: AnchoredExits, examples: _Examples
+    def losses(
+        self, exits: AnchoredExits, examples: Examples
     ) -> tuple[Tensor | None, Tensor | None]:
+        """Surrogate of each exit's decisions."""
         return _costs(exits, examples, self.rules, self.surrogate)
 
 
-class _Further(_Run):
+class _Further(AnchoredTraining):
     """Descends on the surrogate with rules that stay, and is judged by nothing."""
 
     def __init__(
@@ -204,21 +197,23 @@ class _Further(_Run):
         arithmetic: Arithmetic,
     ) -> None:
         self.rules, self.surrogate = allocator.rules(cost), make_surrogate(cost, surrogate)
-        self.facts = f"{type(self).__name__} {cost!r} {surrogate!r} {allocator.to_json()}"
+        self.decided_by = f"{type(self).__name__} {cost!r} {surrogate!r} {allocator.to_json()}"
         super().__init__(exits, decisions, None, params, w, seed, arithmetic, None)
 
-    def _losses(
-        self, exits: AnchoredExits, examples: _Examples
+    def losses(
+        self, exits: AnchoredExits, examples: Examples
     ) -> tuple[Tensor | None, Tensor | None]:
+        """Surrogate of each exit's decisions."""
         return _costs(exits, examples, self.rules, self.surrogate)
 
-    def _identify(self, arithmetic: Arithmetic) -> str:
-        return f"{super()._identify(arithmetic)} {self.facts}"
+    def identify(self, arithmetic: Arithmetic) -> str:
+        """Hash the cost as well."""
+        return f"{super().identify(arithmetic)} {self.decided_by}"
 
 
 def _costs(
     exits: AnchoredExits,
-    examples: _Examples,
+    examples: Examples,
     rules: tuple[DecisionRule, DecisionRule],
     surrogate: Surrogate,
 ) -> tuple[Tensor, Tensor]:

@@ -3,9 +3,10 @@
 import copy
 import hashlib
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ddnn.arithmetic import Arithmetic
-from ddnn.checkpoint import read_checkpoint, set_aside, write_checkpoint
 from ddnn.context import Context
 from ddnn.decision import Predicted
 from ddnn.errors import ModelError, ParamsError
@@ -21,14 +21,11 @@ from ddnn.nets.anchored.exits import AnchoredExits, Distribution
 from ddnn.nets.anchored.features import Seen
 from ddnn.nets.anchored.likelihood import distance, negative_log_likelihood
 from ddnn.nets.anchored.prediction import tensors
-
-# One way to mix seeds, cut a state and set the processor, for both trainings.
-from ddnn.training import EpochRecord, _mix, _part, _processor
+from ddnn.training.epochs import JUDGED_AT_ONCE, Training, processor, with_prefix
+from ddnn.training.joint_exit import EpochRecord
 
 Decisions = tuple[Context, NDArray[np.float32]]
 """K decisions' context and the demand d (K, M) that they met, scaled."""
-
-_JUDGED_AT_ONCE = 1024  # decisions in one evaluation pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,22 +134,17 @@ def train_anchored(
         raise ModelError(f"w = {w}: the local exit's weight lies between 0 and 1")
     if not len(train[1]) or (validation is not None and not len(validation[1])):
         raise ModelError("training needs at least one training and one validation decision")
-    with _processor(arithmetic.threads):
-        run = _Run(exits, train, validation, params, w, seed, arithmetic, teacher, choose)
-        if checkpoint is not None:
-            run.resume(checkpoint)
-        while not run.finished:
-            record = run.step()
-            if checkpoint is not None:
-                run.save(checkpoint)
-            if on_epoch is not None:
-                on_epoch(record)
-        run.keep_best()
-    return run.history
+    with processor(arithmetic.threads):
+        run = AnchoredTraining(
+            exits, train, validation, params, w, seed, arithmetic, teacher, choose
+        )
+        return run.run(checkpoint, on_epoch)
 
 
 @dataclass(frozen=True)
-class _Examples:
+class Examples:
+    """Decisions as tensors: what each exit sees, what was met, what a teacher says."""
+
     edge: Seen
     cloud: Seen
     demand: Tensor
@@ -160,7 +152,12 @@ class _Examples:
     """Location and log-spread (K, M) of the local and of the remote teacher, if there is one."""
 
     @classmethod
-    def of(cls, decisions: Decisions, teacher: Teacher | None = None) -> "_Examples":
+    def of(cls, decisions: Decisions, teacher: Teacher | None = None) -> "Examples":
+        """Take them over.
+
+        Raises:
+            ModelError: Contexts, demands and the teacher's predictions are not as many.
+        """
         context, demand = decisions
         met = torch.from_numpy(np.array(demand, dtype=np.float32, order="C"))
         if len(context) != len(met):
@@ -174,17 +171,19 @@ class _Examples:
         )
         return cls(tensors(context.edge), tensors(context.cloud), met, taught)
 
-    def __getitem__(self, chosen: Tensor | slice) -> "_Examples":
+    def __getitem__(self, chosen: Tensor | slice) -> "Examples":
         edge, cloud = (Seen(*(part[chosen] for part in seen)) for seen in (self.edge, self.cloud))
         taught = tuple((location[chosen], spread[chosen]) for location, spread in self.taught)
-        return _Examples(edge, cloud, self.demand[chosen], taught)
+        return Examples(edge, cloud, self.demand[chosen], taught)
 
     def __len__(self) -> int:
         return len(self.demand)
 
 
-class _Run:
-    """A training between its epochs."""
+class AnchoredTraining(Training[LikelihoodRecord]):
+    """Descends on the likelihood; its running mean is judged and kept."""
+
+    record = LikelihoodRecord
 
     def __init__(
         self,
@@ -199,57 +198,47 @@ class _Run:
         choose: bool = True,
     ) -> None:
         self.exits = exits
-        self.train = _Examples.of(train, teacher)
+        self.train = Examples.of(train, teacher)
         self.taught = 0.0 if teacher is None else teacher.weight
-        self.validation = None if validation is None else _Examples.of(validation)
+        self.validation = None if validation is None else Examples.of(validation)
         self.chooses = choose and validation is not None
-        self.params, self.w, self.seed = params, w, seed
-        self.identity = self._identify(arithmetic)
-        self.optimizer = torch.optim.Adam(
+        self.params, self.w = params, w
+        optimizer = torch.optim.Adam(
             exits.parameters(), params.learning_rate, weight_decay=params.weight_decay, fused=True
         )
+        super().__init__(exits, optimizer, params, seed)
         self.steady = copy.deepcopy(exits)
         self.steps = 0
-        self.history: LikelihoodHistory = []
-        self.best: dict[str, Tensor] = {}
+        self.identity = self.identify(arithmetic)
 
     @property
-    def finished(self) -> bool:
-        """Patience or the epochs are used up."""
-        done = len(self.history)
-        best = max((record.epoch for record in self.history if record.best), default=0)
-        return done >= self.params.max_epochs or done - best >= self.params.patience
+    def judged(self) -> AnchoredExits:
+        """The running mean."""
+        return self.steady
 
-    def step(self) -> LikelihoodRecord:
-        """Train one epoch, judge it, remember its weights if they are the best."""
-        epoch = len(self.history) + 1
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_mix(self.seed, epoch))
-            train = self._descend()
-        local, remote, joint = None, None, train
+    def judge(self, epoch: int, descended: float) -> LikelihoodRecord:
+        """Judge on the validation decisions, if there are any."""
+        local, remote, joint = None, None, descended
         if self.validation is not None:
-            local, remote = self._judge(self.validation)
+            local, remote = self.score(self.validation)
             joint = self.w * (local or 0) + (1 - self.w) * (remote or 0)  # Eq. (9)
-        if not (math.isfinite(train) and math.isfinite(joint)):
+        if not (math.isfinite(descended) and math.isfinite(joint)):
             raise ModelError(
                 f"epoch {epoch}: the loss is infinite or undefined; lower the learning rate "
                 f"({self.params.learning_rate:g})"
             )
         best = not self.chooses or all(joint < record.joint for record in self.history)
-        record = LikelihoodRecord(epoch, train, local, remote, joint, best)
-        self.history.append(record)
-        if best:
-            self.best = {name: value.clone() for name, value in self.steady.state_dict().items()}
-        return record
+        return LikelihoodRecord(epoch, descended, local, remote, joint, best)
 
-    def _descend(self) -> float:
+    def descend(self) -> float:
+        """Train one epoch; gives the mean joint loss."""
         self.exits.train()
         total = torch.zeros(())
         order = torch.randperm(len(self.train))
         for chosen in torch.split(order, self.params.batch):
             examples = self.train[chosen]
             loss = torch.zeros(())
-            parts = self._losses(self.exits, examples)
+            parts = self.losses(self.exits, examples)
             for weight, part in zip((self.w, 1 - self.w), parts, strict=True):
                 loss = loss if part is None else loss + weight * part.mean()
             self.optimizer.zero_grad()
@@ -259,9 +248,10 @@ class _Run:
             total += loss.detach() * len(chosen)
         return float(total) / len(order)
 
-    def _losses(
-        self, exits: AnchoredExits, examples: _Examples
+    def losses(
+        self, exits: AnchoredExits, examples: Examples
     ) -> tuple[Tensor | None, Tensor | None]:
+        """Loss of each exit, one for each decision or for each of its VNFs; None: of weight 0."""
         # A term of weight 0 in eq. (9) stays out, so that its exit gets no gradient at all.
         z = exits.latent(examples.edge)
         local = remote = None
@@ -271,7 +261,7 @@ class _Run:
             remote = self._loss(exits.remote(z, examples.cloud), examples, 1)
         return local, remote
 
-    def _loss(self, predicted: Distribution, examples: _Examples, exit: int) -> Tensor:
+    def _loss(self, predicted: Distribution, examples: Examples, exit: int) -> Tensor:
         loss = negative_log_likelihood(predicted, examples.demand)
         if examples.taught:
             loss = loss + self.taught * distance(predicted, *examples.taught[exit])
@@ -286,55 +276,36 @@ class _Run:
             for steady, now in pairs:
                 steady.lerp_(now, share)
 
-    def _judge(self, validation: _Examples) -> tuple[float | None, float | None]:
+    def score(self, validation: Examples) -> tuple[float | None, float | None]:
+        """Mean loss of each exit."""
         self.steady.eval()
         sums: tuple[list[float], list[float]] = ([], [])
         with torch.inference_mode():
-            for start in range(0, len(validation), _JUDGED_AT_ONCE):
-                examples = validation[slice(start, start + _JUDGED_AT_ONCE)]
-                for kept, part in zip(sums, self._losses(self.steady, examples), strict=True):
+            for start in range(0, len(validation), JUDGED_AT_ONCE):
+                examples = validation[slice(start, start + JUDGED_AT_ONCE)]
+                for kept, part in zip(sums, self.losses(self.steady, examples), strict=True):
                     if part is not None:
                         kept.append(float(part.double().sum()))
         values = validation.demand.numel()
         local, remote = (math.fsum(kept) / values if kept else None for kept in sums)
         return local, remote
 
-    def keep_best(self) -> None:
-        """Leave the exits with their best weights, in evaluation mode."""
-        self.exits.load_state_dict(self.best)
-        self.exits.eval()
+    def state(self) -> dict[str, Tensor]:
+        """Give the running mean as well."""
+        steady = {f"steady/{name}": value for name, value in self.steady.state_dict().items()}
+        return super().state() | steady
 
-    def save(self, path: Path) -> None:
-        """Write weights, steady and best ones, moments of Adam and history."""
-        state = {f"now/{name}": value for name, value in self.exits.state_dict().items()}
-        state |= {f"steady/{name}": value for name, value in self.steady.state_dict().items()}
-        state |= {f"best/{name}": value for name, value in self.best.items()}
-        for name, parameter in self.exits.named_parameters():
-            for kind, value in self.optimizer.state[parameter].items():
-                state[f"adam/{kind}/{name}"] = value
-        history = [asdict(record) for record in self.history]
-        facts = {"identity": self.identity, "history": history, "steps": self.steps}
-        write_checkpoint(path, state, facts)
+    def facts(self) -> dict[str, Any]:
+        """Give the steps of the running mean as well."""
+        return super().facts() | {"steps": self.steps}
 
-    def resume(self, path: Path) -> None:
-        """Take up a training where its checkpoint left it, if it is the same training."""
-        found = read_checkpoint(path)
-        if found is None:
-            return
-        state, facts = found
-        if facts["identity"] != self.identity:
-            set_aside(path, "belongs to a training with other data, settings or weights")
-            return
-        self.history = [LikelihoodRecord(**record) for record in facts["history"]]
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Take over the running mean as well."""
+        super().restore(tensors, facts)
         self.steps = facts["steps"]
-        self.exits.load_state_dict(_part(state, "now/"))
-        self.steady.load_state_dict(_part(state, "steady/"))
-        self.best = _part(state, "best/")
-        for kind in ("step", "exp_avg", "exp_avg_sq"):
-            for name, value in _part(state, f"adam/{kind}/").items():
-                self.optimizer.state[self.exits.get_parameter(name)][kind] = value
+        self.steady.load_state_dict(with_prefix(tensors, "steady/"))
 
-    def _identify(self, arithmetic: Arithmetic) -> str:
+    def identify(self, arithmetic: Arithmetic) -> str:
         """Hash all that decides the result, so that no checkpoint of another training is used."""
         exits = self.exits
         own = (exits.preset, exits.clock, exits.grid.to_json())
@@ -347,7 +318,7 @@ class _Run:
                 continue
             soft = (part for pair in examples.taught for part in pair)
             parts = (*examples.edge, *examples.cloud, examples.demand, *soft)
-            for rows in (chunk for part in parts for chunk in torch.split(part, _JUDGED_AT_ONCE)):
+            for rows in (chunk for part in parts for chunk in torch.split(part, JUDGED_AT_ONCE)):
                 digest.update(f"{tuple(rows.shape)}".encode())
                 digest.update(rows.contiguous().reshape(-1).numpy().data)
         for name, value in exits.state_dict().items():

@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ddnn import cost_tuning
-from ddnn.anchored_training import LikelihoodParams, train_anchored
 from ddnn.arithmetic import Arithmetic
 from ddnn.context import Clock, build_context
 from ddnn.cost import sla_cost
-from ddnn.cost_tuning import tune_for_cost
 from ddnn.grid import Grid
 from ddnn.nets.anchored import (
     Allocator,
@@ -23,6 +20,9 @@ from ddnn.nets.anchored import (
     find_anchored,
 )
 from ddnn.params import SurrogateParams
+from ddnn.training import cost_tuning
+from ddnn.training.anchored import LikelihoodParams, train_anchored
+from ddnn.training.cost_tuning import tune_for_cost
 
 VNFS, N, COST = 4, 3, sla_cost(10.0)
 CLOCK, PLAIN = Clock(1383260400, 3600, "Europe/Rome"), Arithmetic(1, "float32", "contiguous", "any")

@@ -15,7 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ddnn.anchored_training import (
+from ddnn.arithmetic import Arithmetic
+from ddnn.decision import Predicted, ResidualShape
+from ddnn.errors import ModelError, ParamsError
+from ddnn.nets.anchored import Allocator, AnchoredExits, predict
+from ddnn.training.anchored import (
     Decisions,
     LikelihoodHistory,
     LikelihoodParams,
@@ -23,10 +27,6 @@ from ddnn.anchored_training import (
     Teacher,
     train_anchored,
 )
-from ddnn.arithmetic import Arithmetic
-from ddnn.decision import Predicted, ResidualShape
-from ddnn.errors import ModelError, ParamsError
-from ddnn.nets.anchored import Allocator, AnchoredExits, predict
 
 Both = tuple[Predicted, Predicted]
 """Of the local and of the remote exit."""
@@ -103,7 +103,7 @@ def cross_fit(
 
     Raises:
         ModelError: There are fewer days than folds, or a training fails, see
-            :func:`~ddnn.anchored_training.train_anchored`.
+            :func:`~ddnn.training.anchored.train_anchored`.
     """
     fold = _folds(days, len(decisions[1]), params.folds)
     trainings = _Trainings(likelihood, params, w, seed, arithmetic, checkpoints, on_epoch)

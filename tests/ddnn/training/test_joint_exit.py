@@ -14,7 +14,7 @@ from ddnn.errors import ModelError
 from ddnn.grid import Grid
 from ddnn.nets import Exits, build_exits, find_preset
 from ddnn.params import SurrogateParams, TrainParams
-from ddnn.training import EpochRecord, History, Windows, train_exits
+from ddnn.training.joint_exit import EpochRecord, History, Windows, train_exits
 
 VNFS, N = 4, 3
 PLAIN = Arithmetic(1, "float32", "contiguous", "any")

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddnn.checkpoint import read_checkpoint, set_aside, write_checkpoint
+from ddnn.training.checkpoint import read_checkpoint, set_aside, write_checkpoint
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b/step": torch.tensor(3)}
 FACTS = {"epoch": 3, "cost": 1 / 3}

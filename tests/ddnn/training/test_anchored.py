@@ -9,13 +9,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ddnn.anchored_training import (
-    Decisions,
-    LikelihoodHistory,
-    LikelihoodParams,
-    LikelihoodRecord,
-    train_anchored,
-)
 from ddnn.arithmetic import Arithmetic
 from ddnn.context import Clock, build_context
 from ddnn.cost import sla_cost
@@ -28,6 +21,13 @@ from ddnn.nets.anchored import (
     build_anchored,
     find_anchored,
     predict,
+)
+from ddnn.training.anchored import (
+    Decisions,
+    LikelihoodHistory,
+    LikelihoodParams,
+    LikelihoodRecord,
+    train_anchored,
 )
 
 VNFS, N = 5, 3

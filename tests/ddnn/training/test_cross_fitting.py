@@ -9,17 +9,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ddnn.anchored_training import (
-    Decisions,
-    LikelihoodParams,
-    LikelihoodRecord,
-    Teacher,
-    train_anchored,
-)
 from ddnn.arithmetic import Arithmetic
 from ddnn.context import Clock, build_context
-from ddnn.cross_fitting import ALL as ALL_DAYS
-from ddnn.cross_fitting import CrossFitParams, CrossFitted, cross_fit
 from ddnn.decision import Predicted, ResidualShape
 from ddnn.errors import ModelError, ParamsError
 from ddnn.grid import Grid
@@ -32,6 +23,15 @@ from ddnn.nets.anchored import (
     tensors,
 )
 from ddnn.nets.anchored.likelihood import negative_log_likelihood
+from ddnn.training.anchored import (
+    Decisions,
+    LikelihoodParams,
+    LikelihoodRecord,
+    Teacher,
+    train_anchored,
+)
+from ddnn.training.cross_fitting import ALL as ALL_DAYS
+from ddnn.training.cross_fitting import CrossFitParams, CrossFitted, cross_fit
 
 VNFS, N = 4, 3
 CLOCK = Clock(1383260400, 3600, "Europe/Rome")

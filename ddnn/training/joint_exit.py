@@ -2,9 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,17 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ddnn.arithmetic import Arithmetic
-from ddnn.checkpoint import read_checkpoint, set_aside, write_checkpoint
 from ddnn.cost.hard import AllocationCost
 from ddnn.cost.surrogate import make_surrogate
 from ddnn.errors import ModelError
 from ddnn.nets import Exits
 from ddnn.params import TrainParams
+from ddnn.training.epochs import JUDGED_AT_ONCE, Training, processor
 
 Windows = tuple[NDArray[np.float32], NDArray[np.float32]]
 """D (K, N, M) and d (K, M), scaled."""
-
-_JUDGED_AT_ONCE = 1024  # windows in one evaluation pass
 
 
 @dataclass(frozen=True)
@@ -90,22 +87,15 @@ def train_exits(
         raise ModelError(f"preset {exits.preset.name} has no local exit: train it with w = 0")
     if not (len(train[1]) and len(validation[1])):
         raise ModelError("training needs at least one training and one validation window")
-    with _processor(arithmetic.threads):
-        run = _Run(exits, train, validation, cost, params, w, seed, arithmetic)
-        if checkpoint is not None:
-            run.resume(checkpoint)
-        while not run.finished:
-            record = run.step()
-            if checkpoint is not None:
-                run.save(checkpoint)
-            if on_epoch is not None:
-                on_epoch(record)
-        run.keep_best()
-    return run.history
+    with processor(arithmetic.threads):
+        run = _JointExit(exits, train, validation, cost, params, w, seed, arithmetic)
+        return run.run(checkpoint, on_epoch)
 
 
-class _Run:
-    """A training between its epochs."""
+class _JointExit(Training[EpochRecord]):
+    """Descends on a surrogate, is judged by the hard cost."""
+
+    record = EpochRecord
 
     def __init__(
         self,
@@ -125,48 +115,18 @@ class _Run:
         self.surrogate = make_surrogate(cost, params.surrogate)
         self.params = params
         self.w = w
-        self.seed = seed
         self.arithmetic = arithmetic
-        self.identity = self._identify()
         if arithmetic.memory_format == "channels_last_3d":
             exits.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.base_rate = exits.preset.learning_rate or params.learning_rate
-        self.optimizer = torch.optim.Adam(
+        optimizer = torch.optim.Adam(
             exits.parameters(), self.base_rate, weight_decay=params.weight_decay, fused=True
         )
-        self.history: History = []
-        self.best: dict[str, Tensor] = {}
+        super().__init__(exits, optimizer, params, seed)
+        self.identity = self._identify()
 
-    @property
-    def finished(self) -> bool:
-        """Patience or the epochs are used up."""
-        done = len(self.history)
-        return done >= self.params.max_epochs or self._stalled >= self.params.patience
-
-    @property
-    def _stalled(self) -> int:
-        """Epochs since the best one."""
-        best = max((record.epoch for record in self.history if record.best), default=0)
-        return len(self.history) - best
-
-    def step(self) -> EpochRecord:
-        """Train one epoch, judge it, remember its weights if they are the best."""
-        epoch = len(self.history) + 1
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(_mix(self.seed, epoch))
-            surrogate = self._descend()
-        local, remote = self._judge()
-        joint = _joint(self.w, local, remote)
-        if not (math.isfinite(surrogate) and math.isfinite(joint)):
-            raise ModelError(self._blown_up(epoch))
-        best = all(joint < record.joint_cost for record in self.history)
-        record = EpochRecord(epoch, surrogate, local, remote, joint, best)
-        self.history.append(record)
-        if best:
-            self.best = {name: value.clone() for name, value in self.exits.state_dict().items()}
-        return record
-
-    def _descend(self) -> float:
+    def descend(self) -> float:
+        """Train one epoch; gives the mean joint surrogate."""
         self.exits.train()
         D, d = self.train
         total = torch.zeros(())
@@ -194,14 +154,23 @@ class _Run:
             loss = loss + (1 - self.w) * self.surrogate(y_R.float(), d).mean()
         return loss
 
-    def _judge(self) -> tuple[float | None, float | None]:
+    def judge(self, epoch: int, descended: float) -> EpochRecord:
+        """Judge on the validation windows."""
+        local, remote = self._costs()
+        joint = _joint(self.w, local, remote)
+        if not (math.isfinite(descended) and math.isfinite(joint)):
+            raise ModelError(self._blown_up(epoch))
+        best = all(joint < record.joint_cost for record in self.history)
+        return EpochRecord(epoch, descended, local, remote, joint, best)
+
+    def _costs(self) -> tuple[float | None, float | None]:
         self.exits.eval()
         costs: tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]] = ([], [])
         D, d = self.validation
         with torch.inference_mode():
-            for start in range(0, len(D), _JUDGED_AT_ONCE):
-                z = self.exits.latent(D[start : start + _JUDGED_AT_ONCE])
-                demand = d[start : start + _JUDGED_AT_ONCE].numpy()
+            for start in range(0, len(D), JUDGED_AT_ONCE):
+                z = self.exits.latent(D[start : start + JUDGED_AT_ONCE])
+                demand = d[start : start + JUDGED_AT_ONCE].numpy()
                 if self.w > 0:
                     costs[0].append(self.cost(self.exits.local(z).numpy(), demand))
                 if self.w < 1:
@@ -211,38 +180,8 @@ class _Run:
 
     def keep_best(self) -> None:
         """Leave the exits with their best weights, in evaluation mode and the default layout."""
-        self.exits.load_state_dict(self.best)
+        super().keep_best()
         self.exits.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self.exits.eval()
-
-    def save(self, path: Path) -> None:
-        """Write weights, moments of Adam, best weights and history."""
-        tensors = {f"now/{name}": value for name, value in self.exits.state_dict().items()}
-        tensors |= {f"best/{name}": value for name, value in self.best.items()}
-        for name, parameter in self.exits.named_parameters():
-            for kind, value in self.optimizer.state[parameter].items():
-                tensors[f"adam/{kind}/{name}"] = value
-        facts = {"identity": self.identity, "history": [asdict(record) for record in self.history]}
-        write_checkpoint(path, tensors, facts)
-
-    def resume(self, path: Path) -> None:
-        """Take up a training where its checkpoint left it, if it is the same training."""
-        found = read_checkpoint(path)
-        if found is None:
-            return
-        tensors, facts = found
-        if facts["identity"] != self.identity:
-            set_aside(path, "belongs to a training with other data, settings or weights")
-            return
-        self.history = [EpochRecord(**record) for record in facts["history"]]
-        self.exits.load_state_dict(_part(tensors, "now/"))
-        self.best = _part(tensors, "best/")
-        for kind in ("step", "exp_avg", "exp_avg_sq"):
-            for name, value in _part(tensors, f"adam/{kind}/").items():
-                parameter = self.exits.get_parameter(name)
-                # In the parameter's own memory layout, as Adam would have made it.
-                like = parameter if value.shape == parameter.shape else value
-                self.optimizer.state[parameter][kind] = torch.empty_like(like).detach().copy_(value)
 
     def _identify(self) -> str:
         """Hash all that decides the result, so that no checkpoint of another training is used."""
@@ -265,42 +204,6 @@ def _joint(w: float, local: float | None, remote: float | None) -> float:
     return (w * local if local is not None else 0) + ((1 - w) * remote if remote is not None else 0)
 
 
-def _mix(seed: int, epoch: int) -> int:
-    return int(
-        np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1)
-    )
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }
-
-
 def _tensors(windows: Windows) -> tuple[Tensor, Tensor]:
     D, d = (torch.from_numpy(np.array(values, dtype=np.float32, order="C")) for values in windows)
     return D, d
-
-
-@contextmanager
-def _processor(threads: int) -> Iterator[None]:
-    """Set torch's threads, and flush denormal numbers to zero.
-
-    What decays fades into them: weights of dead units, and Adam's moments. An epoch then takes
-    several times as long.
-    """
-    before, flushed = torch.get_num_threads(), _flushes_denormals()
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(flushed)
-        torch.set_num_threads(before)
-
-
-def _flushes_denormals() -> bool:
-    smallest = np.float64(np.finfo(np.float64).tiny)
-    return bool(smallest / 2 == 0)

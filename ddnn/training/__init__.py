@@ -1,0 +1,1 @@
+"""How exits are trained: the paper's jointly, those that predict a distribution by likelihood."""
