@@ -1,8 +1,9 @@
 """The download against a misbehaving server: what each fault costs, and that the bytes are right.
 
-``python -m benchmarks.download_faults`` writes metrics/download_faults.json and prints its table:
-two day files, the first of 20 MB or more; the fault hits it in the first run, and whatever came of
-that, a second run follows. Bytes are counted where they are sent. Takes half a minute.
+``python -m benchmarks.download_faults`` writes metrics/download_faults.json and the table in
+docs/demand.md: two day files, the first of 20 MB or more; the fault hits it in the first run, and
+whatever came of that, a second run follows. Bytes are counted where they are sent. Takes half a
+minute.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import numpy as np
 
 from benchmarks.dataverse_server import DOI, Dataverse, Fault
 from benchmarks.milano_days import day_name, write_day
+from benchmarks.page import show
 from ddnn.demand.dataverse import Published, fetch_days
 from ddnn.demand.day_file import read_strictly
 from ddnn.demand.day_store import StoredDay
@@ -31,6 +33,7 @@ from ddnn.demand.fetch import Patience
 from ddnn.errors import DemandError
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "demand.md"
 HIT, OTHER = day_name(0), day_name(1)
 MIB = 1 << 20
 LIMIT = MIB
@@ -84,6 +87,7 @@ def main() -> None:
         write_day(published / OTHER, 1, squares=40)
         rows = [measure(trial, published, Path(scratch)) for trial in trials()]
     args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    show(PAGE, "download_faults", table(rows))
     print(table(rows))
 
 
@@ -147,16 +151,25 @@ def measure(trial: Trial, published: Path, scratch: Path) -> dict[str, Any]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Write the rows for a reader."""
-    lines = [f"{'fault':36} {'first':>7} {'second':>7} {'twice':>8}  within  right   (MiB sent)"]
+    lines = [
+        f"Two files, the first of {rows[0]['file_bytes'] / 1e6:.0f} MB, which the fault hits in "
+        "the first run; MiB of it that the server sent:\n",
+        "| fault | first run | second run | sent twice | may be | right bytes at the end |",
+        "|---|--:|--:|--:|--:|---|",
+    ]
     for row in rows:
         within = (
             row["fetched_twice"] <= row["may_be_fetched_twice"]
             and row["other_file_fetched_twice"] <= LIMIT
         )
-        first, second = row["sent_in_first_run"] / MIB, row["sent_in_second_run"] / MIB
+        sent = (row[f"sent_in_{run}_run"] / MIB for run in ("first", "second"))
+        twice = f"{row['fetched_twice'] / MIB:.2f}"
         lines.append(
-            f"{row['fault']:36} {first:7.2f} {second:7.2f} {row['fetched_twice'] / MIB:8.3f}  "
-            f"{'yes' if within else 'NO':6}  {'yes' if row['bytes_right'] else 'NO'}"
+            f"| {row['fault']} | "
+            + "".join(f"{each:.2f} | " for each in sent)
+            + (twice if within else f"**{twice}**")
+            + f" | {row['may_be_fetched_twice'] / MIB:.0f} | "
+            + ("yes |" if row["bytes_right"] else "**no** |")
         )
     return "\n".join(lines)
 

@@ -1,8 +1,8 @@
 """Speed and memory of the ingest: day files of real size into the store, and squares out of it.
 
-``python -m benchmarks.ingest`` writes metrics/ingest.json. It makes day files of 10,000 squares
-(about 290 MB each) in a scratch folder and ingests 1, 2 and 4 days, each in a process of its own at
-two threads. Takes a minute and 2 GB of disk.
+``python -m benchmarks.ingest`` writes metrics/ingest.json and the tables in docs/demand.md. It makes
+day files of 10,000 squares (about 290 MB each) in a scratch folder and ingests 1, 2 and 4 days, each
+in a process of its own at two threads. Takes a minute and 2 GB of disk.
 """
 
 import argparse
@@ -12,14 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.milano_days import day_name, write_day
+from benchmarks.page import show
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "demand.md"
 DAYS = (1, 2, 4)
 SQUARES = (49, 400, 2500, 10_000)
 
@@ -45,7 +48,33 @@ def main() -> None:
             "read": [_best("read", squares, scratch, args.repeats) for squares in SQUARES],
         }
     args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+    show(PAGE, "ingest", table(result))
+    print(table(result))
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Write the rows for a reader."""
+    lines = [
+        f"{result['cores']} cores; the fastest of some runs and the hungriest:\n",
+        "| days | MB | MB a second | peak, MB | stored, MB a day |",
+        "|--:|--:|--:|--:|--:|",
+    ]
+    for row in result["ingest"]:
+        lines.append(
+            f"| {row['days']} | {row['megabytes']:.0f} | {row['megabytes_per_second']:.0f} | "
+            f"{row['peak_megabytes']:.0f} | {row['stored_megabytes_a_day']:.1f} |"
+        )
+    lines += [
+        "",
+        "| squares read | days | seconds | of the stored bytes | peak, MB |",
+        "|--:|--:|--:|--:|--:|",
+    ]
+    for row in result["read"]:
+        lines.append(
+            f"| {row['squares']:,} | {row['days']} | {row['seconds']:.3f} | "
+            f"{row['share_of_the_bytes_read']:.0%} | {row['peak_megabytes']:.0f} |"
+        )
+    return "\n".join(lines)
 
 
 def ingest(days: int, folder: Path) -> dict[str, Any]:
