@@ -1,8 +1,8 @@
 """Speed and memory of the ingest: day files of real size into the store, and squares out of it.
 
-``python -m benchmarks.ingest`` writes metrics/ingest.json and the tables in docs/demand.md. It makes
-day files of 10,000 squares (about 290 MB each) in a scratch folder and ingests 1, 2 and 4 days, each
-in a process of its own at two threads. Takes a minute and 2 GB of disk.
+``python -m benchmarks.ingest`` writes metrics/ingest.json and the tables in docs/demand.md. It
+makes day files of 10,000 squares (about 290 MB each) in a scratch folder and ingests 1, 2 and 4
+days, each in a process of its own at two threads. Takes a minute and 2 GB of disk.
 """
 
 import argparse
