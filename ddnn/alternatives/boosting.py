@@ -53,16 +53,12 @@ class BoostingPredictor:
         rows, last = (f(past.values, past.days) for f in (features.table, features.last))
         steps = (past.demand(past.days) - last) / features.step
         grower = _Grower(rows, threads, seed)
-        fold, held_out = day_folds(past.clock, past.days), np.empty_like(steps)
-        members = []
-        for each in range(FOLDS):
-            members.append(grower.grow(steps, fold != each, _LOCATION, _LOCATION_ROUNDS))
-            held_out[fold == each] = grower.ask(members[-1], fold == each)
-        everything = np.ones_like(fold, dtype=np.bool_)
+        everything = np.ones(len(past.days), dtype=np.bool_)
+        members, spread, held_out = grower.leave_out(
+            steps, day_folds(past.clock, past.days), everything
+        )
         if not bag:
             members = [grower.grow(steps, everything, _LOCATION, _LOCATION_ROUNDS)]
-        errors = log_size(steps - held_out)
-        spread = grower.grow(errors, everything, _SPREAD, _SPREAD_ROUNDS)
         unseen = Predicted(
             last + features.step * held_out, features.step * np.exp(grower.ask(spread, everything))
         )
@@ -101,6 +97,46 @@ class BoostingPredictor:
         return cls(features, location, spread)
 
 
+class BoostingAdvice:
+    """What boosted trees say of days that they were fitted without, for others to learn from.
+
+    The trees look back a week. Which days they may know is said each time, so that an exit that
+    leaves days out can be taught without a word that was learned there.
+    """
+
+    def __init__(self, past: Past, *, models: int, threads: int = 1, seed: int = 0) -> None:
+        """Cut the features once.
+
+        Args:
+            past: The demand; advice is for all its days.
+            models: Boostings whose mean the advice is, each with a seed of its own.
+            threads: The same threads and seed give the same advice.
+            seed: Of the features and rows that each tree is shown.
+        """
+        self.features = features = Features.fit(past, week=True)
+        self.last = features.last(past.values, past.days)
+        self.steps = (past.demand(past.days) - self.last) / features.step
+        self.fold = day_folds(past.clock, past.days)
+        rows = features.table(past.values, past.days)
+        self.growers = [_Grower(rows, threads, seed * models + each) for each in range(models)]
+
+    def __call__(self, known: NDArray[np.bool_]) -> Predicted:
+        """Predict as learned on the known slots alone, (K,).
+
+        Returns:
+            (K, M): locations by models that were fitted without the slot's day, and the spreads of
+            their errors. What is said of slots that are not known means nothing.
+        """
+        steps, spreads = [], []
+        for grower in self.growers:
+            _, spread, held_out = grower.leave_out(self.steps, self.fold, known)
+            steps.append(held_out)
+            spreads.append(grower.ask(spread, np.ones_like(known)))
+        step = self.features.step
+        location = self.last + step * np.mean(steps, axis=0)
+        return Predicted(location, step * np.exp(np.mean(spreads, axis=0)))
+
+
 class _Grower:
     """Grows boosted trees on some of the slots; features are binned once for all of them."""
 
@@ -121,6 +157,24 @@ class _Grower:
         flat = rows.reshape(-1, rows.shape[-1])
         self.binned = lightgbm.Dataset(flat, np.zeros(len(flat)), params=self.params)
         self.binned.construct()
+
+    def leave_out(
+        self, steps: Floats, fold: NDArray[np.int64], known: NDArray[np.bool_]
+    ) -> tuple[list[lightgbm.Booster], lightgbm.Booster, Floats]:
+        """Fit on the known slots (K,), each fold's model without its days.
+
+        Returns:
+            The models of the step, one for each fold, that of the spread, and the steps (K, M) as
+            said by the model that was fitted without the slot's day; 0 where they are not known.
+        """
+        members, held_out = [], np.zeros_like(steps)
+        for each in range(FOLDS):
+            members.append(self.grow(steps, known & (fold != each), _LOCATION, _LOCATION_ROUNDS))
+            asked = known & (fold == each)
+            if asked.any():
+                held_out[asked] = self.ask(members[-1], asked)
+        spread = self.grow(log_size(steps - held_out), known, _SPREAD, _SPREAD_ROUNDS)
+        return members, spread, held_out
 
     def grow(
         self, wanted: Floats, slots: NDArray[np.bool_], how: Mapping[str, Any], rounds: int

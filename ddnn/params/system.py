@@ -74,7 +74,11 @@ class CrossFittingParams(Group):
     epochs: Annotated[int, Field(ge=1)] = 25
     """Of the exits that are used, on all days."""
     teaching: NonNegative = 1.0
-    """Weight of the distance to the folds' mean beside the likelihood; 0: none."""
+    """Weight of the distance to the teacher beside the likelihood; 0: none."""
+    advice: Share = 0.0
+    """Of boosted trees in the teacher, beside the folds' mean; 0: none are fitted, as of old."""
+    advisers: Annotated[int, Field(ge=1)] = 2
+    """Boostings whose mean the advice is."""
 
 
 KnownRule = Literal["expected_benefit", "expected_cost"]

@@ -3,7 +3,9 @@
 Each fold leaves out every third day, say: what its exits predict for these says how large errors
 are on days never seen, for all days and not for the validation days alone. The folds' mean then
 teaches the one small network that is used. Under drift the newest days are worth the most, and a
-training that keeps them for validation does not learn from them.
+training that keeps them for validation does not learn from them. An adviser, another kind of model
+that is too slow or too large to be served, may teach beside them: what errs differently averages to
+less error (Hinton et al. 2015, arXiv:1503.02531).
 """
 
 import copy
@@ -31,6 +33,10 @@ from ddnn.training.anchored import (
 Both = tuple[Predicted, Predicted]
 """Of the local and of the remote exit."""
 
+Advice = Callable[[NDArray[np.bool_]], Predicted]
+"""Says what it expects of K decisions (K, M), as learned from the known ones (K,) alone, of each
+without its own day; what it says of the others means nothing."""
+
 ALL = "all"
 """Name of the training on all days; those of the folds are ``fold_0``, ``fold_1``, ..."""
 
@@ -48,11 +54,16 @@ class CrossFitParams:
     epochs: int = 25
     """Of the exits that are used, on all days."""
     teaching: float = 1.0
-    """Weight of the distance to the folds' mean beside the likelihood; 0: none."""
+    """Weight of the distance to the teacher beside the likelihood; 0: none."""
+    advice: float = 0.5
+    """Of the adviser in the teacher, beside the folds' mean; it alone teaches the folds."""
 
     def __post_init__(self) -> None:
-        if min(self.folds - 1, self.fold_epochs, self.epochs) < 1 or not self.teaching >= 0:
-            raise ParamsError(f"{self}: two folds and an epoch at least, and no weight below 0")
+        whole = min(self.folds - 1, self.fold_epochs, self.epochs) >= 1
+        if not (whole and self.teaching >= 0 and 0 <= self.advice <= 1):
+            raise ParamsError(
+                f"{self}: two folds and an epoch at least, no weight below 0, no share above 1"
+            )
 
     @property
     def trainings(self) -> dict[str, int]:
@@ -85,6 +96,7 @@ def cross_fit(
     arithmetic: Arithmetic,
     checkpoints: Path | None = None,
     on_epoch: Callable[[str, LikelihoodRecord], None] | None = None,
+    advice: Advice | None = None,
 ) -> CrossFitted:
     """Train the exits in place on all days, and learn the shape of their errors.
 
@@ -100,6 +112,7 @@ def cross_fit(
         arithmetic: Threads.
         checkpoints: Folder for the files to resume from; None: none.
         on_epoch: Told each epoch that is computed, with its training's name.
+        advice: Of an adviser; None: the folds' mean teaches alone, and the folds have no teacher.
 
     Raises:
         ModelError: There are fewer days than folds, or a training fails, see
@@ -107,15 +120,20 @@ def cross_fit(
     """
     fold = _folds(days, len(decisions[1]), params.folds)
     trainings = _Trainings(likelihood, params, w, seed, arithmetic, checkpoints, on_epoch)
+    if not (params.teaching and params.advice):
+        advice = None
     members, histories = [], {}
     for each in range(params.folds):
         member, name = copy.deepcopy(exits), f"fold_{each}"
         known, left_out = _some(decisions, fold != each), _some(decisions, fold == each)
-        histories[name] = trainings.run(name, member, known, watched=left_out)
+        taught = None if advice is None else _part(advice(fold != each), fold != each)
+        sides = None if taught is None else (taught, taught)
+        histories[name] = trainings.run(name, member, known, left_out, sides)
         members.append(predict(member, decisions[0]))
     local, remote = ([member[exit] for member in members] for exit in (0, 1))
-    teacher = Teacher(_mean(local), _mean(remote), params.teaching) if params.teaching else None
-    histories[ALL] = trainings.run(ALL, exits, decisions, teacher=teacher)
+    taught = None if advice is None else advice(np.ones_like(fold, dtype=np.bool_))
+    both = _mean(local, taught, params.advice), _mean(remote, taught, params.advice)
+    histories[ALL] = trainings.run(ALL, exits, decisions, None, both)
     held_out = _held_out(local, fold), _held_out(remote, fold)
     met = decisions[1].astype(np.float64)
     allocator = Allocator(*(ResidualShape.fit(each, met) for each in held_out))
@@ -139,11 +157,12 @@ class _Trainings:
         name: str,
         exits: AnchoredExits,
         known: Decisions,
-        watched: Decisions | None = None,
-        teacher: Teacher | None = None,
+        watched: Decisions | None,
+        taught: Both | None,
     ) -> LikelihoodHistory:
         """Train in place, all epochs."""
-        lengths = self.params.trainings
+        lengths, weight = self.params.trainings, self.params.teaching
+        teacher = Teacher(*taught, weight) if taught is not None and weight else None
         number = 0 if name == ALL else 1 + list(lengths).index(name)
         return train_anchored(
             exits,
@@ -175,10 +194,18 @@ def _some(decisions: Decisions, which: NDArray[np.bool_]) -> Decisions:
     return context.part(np.flatnonzero(which)), demand[which]
 
 
-def _mean(members: list[Predicted]) -> Predicted:
-    """Mean location, and geometric mean of the spreads."""
-    spread = np.exp(np.mean([np.log(member.spread) for member in members], axis=0))
-    return Predicted(np.mean([member.location for member in members], axis=0), spread)
+def _part(predicted: Predicted, which: NDArray[np.bool_]) -> Predicted:
+    return Predicted(predicted.location[which], predicted.spread[which])
+
+
+def _mean(members: list[Predicted], advised: Predicted | None, share: float) -> Predicted:
+    """Mean location, and geometric mean of the spreads: of the members, then of both."""
+    location = np.mean([member.location for member in members], axis=0)
+    log_spread = np.mean([np.log(member.spread) for member in members], axis=0)
+    if advised is not None:
+        location += share * (advised.location - location)
+        log_spread += share * (np.log(advised.spread) - log_spread)
+    return Predicted(location, np.exp(log_spread))
 
 
 def _held_out(members: list[Predicted], fold: NDArray[np.int64]) -> Predicted:

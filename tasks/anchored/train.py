@@ -4,6 +4,8 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from ddnn.alternatives import Past
+from ddnn.alternatives.boosting import BoostingAdvice
 from ddnn.nets.anchored import (
     AnchoredExits,
     HeldOut,
@@ -33,7 +35,7 @@ def run(stage: Stage) -> None:
     setting, own = stage.params.setting, stage.params.anchored
     prepared = prepare(stage)
     exits, days = fresh(prepared, stage.params), trained_on(prepared.split)
-    folds = CrossFitParams(**own.cross_fitting.model_dump())
+    folds = CrossFitParams(**own.cross_fitting.model_dump(exclude={"advisers"}))
     with RowProgress("train", folds.trainings) as progress:
         fitted = cross_fit(
             exits,
@@ -46,6 +48,7 @@ def run(stage: Stage) -> None:
             stage.arithmetic,
             checkpoints=stage.scratch,
             on_epoch=progress.tell,
+            advice=_advice(prepared, stage) if folds.advice else None,
         )
     save_anchored(exits, stage.out)
     save_allocator(fitted.allocator, stage.out)
@@ -63,6 +66,17 @@ def fresh(prepared: Prepared, params: Params) -> AnchoredExits:
         clock_of(prepared),
         SeriesStatistics.fit(prepared.values_scaled[learn.start : learn.stop]),
         params.setting.seed,
+    )
+
+
+def _advice(prepared: Prepared, stage: Stage) -> BoostingAdvice:
+    """Let boosted trees learn from the same days."""
+    past = Past.of(prepared.demand, prepared.split, prepared.scaling, prepared.N)
+    return BoostingAdvice(
+        past,
+        models=stage.params.anchored.cross_fitting.advisers,
+        threads=stage.arithmetic.threads,
+        seed=stage.params.setting.seed,
     )
 
 

@@ -29,7 +29,13 @@ FAMILIES = {
     "anchored": {
         "train.preset": "anchored",
         "evaluate.rule": "expected_benefit",
-        "anchored.cross_fitting": {"folds": 2, "fold_epochs": 1, "epochs": 1, "teaching": 1.0},
+        "anchored.cross_fitting": {
+            "folds": 2,
+            "fold_epochs": 1,
+            "epochs": 1,
+            "teaching": 1.0,
+            "advice": 0.5,
+        },
     },
 }
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from ddnn.alternatives.boosting import BoostingPredictor
+from ddnn.alternatives.boosting import BoostingAdvice, BoostingPredictor
 from ddnn.alternatives.predictor import FOLDS, day_folds
 from ddnn.alternatives.ridge import RidgePredictor, regressors
 from ddnn.errors import ArtefactError
@@ -141,3 +141,37 @@ def test_few_days_are_dealt_out_in_runs(past):
     fold = day_folds(past.clock, range(10, 50))
     assert set(fold) == set(range(FOLDS))
     assert (np.diff(fold) >= 0).all()
+
+
+def test_advice_is_what_the_bag_says_of_days_left_out(past):
+    everything = np.ones(len(past.days), dtype=np.bool_)
+    said = BoostingAdvice(past, models=1, seed=5)(everything)
+    _, expected = BoostingPredictor.fit(past, week=True, bag=True, seed=5)
+    np.testing.assert_allclose(said.location, expected.location)
+    np.testing.assert_allclose(said.spread, expected.spread)
+
+
+def test_advice_of_two_is_their_mean(past):
+    everything = np.ones(len(past.days), dtype=np.bool_)
+    both = BoostingAdvice(past, models=2, seed=3)(everything)
+    single = [BoostingAdvice(past, models=1, seed=seed)(everything) for seed in (6, 7)]
+    np.testing.assert_allclose(both.location, np.mean([each.location for each in single], axis=0))
+    spread = np.prod([each.spread for each in single], axis=0) ** 0.5
+    np.testing.assert_allclose(both.spread, spread)
+
+
+@pytest.mark.parametrize("changed", ["unknown", "its own day"])
+def test_advice_does_not_come_from_days_that_it_may_not_know(past, changed):
+    advice = BoostingAdvice(past, models=1)
+    day = day_folds(past.clock, past.days)
+    known = (np.arange(len(past.days)) // 24) % 3 != 0
+    asked = known & (day == 1) if changed == "its own day" else known
+    before = advice(known)
+    advice.steps[asked if changed == "its own day" else ~known] += 1.0
+    after = advice(known)
+    assert np.array_equal(before.location[asked], after.location[asked])
+    if changed == "its own day":
+        others = known & (day != 1)
+        assert not np.array_equal(before.location[others], after.location[others])
+    else:
+        assert np.array_equal(before.spread[asked], after.spread[asked])

@@ -31,7 +31,7 @@ from ddnn.training.anchored import (
     train_anchored,
 )
 from ddnn.training.cross_fitting import ALL as ALL_DAYS
-from ddnn.training.cross_fitting import CrossFitParams, CrossFitted, cross_fit
+from ddnn.training.cross_fitting import Advice, CrossFitParams, CrossFitted, cross_fit
 
 VNFS, N = 4, 3
 CLOCK = Clock(1383260400, 3600, "Europe/Rome")
@@ -69,9 +69,12 @@ def fit(
     params: CrossFitParams = FOLDS,
     checkpoints: Path | None = None,
     on_epoch: Callable[[str, LikelihoodRecord], None] | None = None,
+    advice: Advice | None = None,
 ) -> CrossFitted:
     known, days = decisions(ALL, values), CLOCK.days(ALL)
-    return cross_fit(exits, known, days, PARAMS, params, 0.5, 7, PLAIN, checkpoints, on_epoch)
+    return cross_fit(
+        exits, known, days, PARAMS, params, 0.5, 7, PLAIN, checkpoints, on_epoch, advice
+    )
 
 
 def alone(known: Decisions, epochs: int, seed: int, teacher: Teacher | None) -> AnchoredExits:
@@ -122,6 +125,56 @@ def test_each_day_is_told_by_a_training_that_did_not_see_it_and_their_mean_teach
     expected_exits = alone((context, met), 3, 7 * 4, Teacher(taught[0], taught[1], 1.0))
     for ours, theirs in zip(exits.parameters(), expected_exits.parameters(), strict=True):
         np.testing.assert_allclose(ours.detach(), theirs.detach(), atol=1e-4)
+
+
+class Adviser:
+    """Says as much as it was asked for; keeps what it was let know."""
+
+    def __init__(self) -> None:
+        self.known: list[NDArray[np.bool_]] = []
+
+    def __call__(self, known: NDArray[np.bool_]) -> Predicted:
+        self.known.append(known)
+        shape = len(known), VNFS
+        location = np.where(known[:, None], 0.3, 77.0)  # Of what it may not know it says nonsense.
+        return Predicted(np.broadcast_to(location, shape), np.full(shape, 0.05))
+
+
+def test_an_adviser_knows_what_a_fold_knows_and_teaches_beside_the_folds() -> None:
+    exits, adviser = build(), Adviser()
+    params = replace(FOLDS, advice=0.25)
+    fit(exits, params=params, advice=adviser)
+    (context, met), day = decisions(ALL), np.arange(ALL.start, ALL.stop) // 24
+    expected_masks = [*(day % 3 != fold for fold in range(3)), np.ones_like(day, dtype=np.bool_)]
+    for known, expected in zip(adviser.known, expected_masks, strict=True):
+        assert np.array_equal(known, expected)
+    members = []
+    for fold in range(3):
+        seen = np.flatnonzero(expected_masks[fold])
+        said = Predicted(np.full((len(seen), VNFS), 0.3), np.full((len(seen), VNFS), 0.05))
+        teacher = Teacher(said, said, 1.0)
+        member = alone((context.part(seen), met[seen]), 2, 7 * 4 + 1 + fold, teacher)
+        members.append(predict(member, context))
+    taught = []
+    for exit in (0, 1):
+        location = np.mean([member[exit].location for member in members], axis=0)
+        spread = np.prod([member[exit].spread for member in members], axis=0) ** (1 / 3)
+        taught.append(
+            Predicted(0.75 * location + 0.25 * 0.3, spread**0.75 * 0.05**0.25),
+        )
+    expected_exits = alone((context, met), 3, 7 * 4, Teacher(taught[0], taught[1], 1.0))
+    for ours, theirs in zip(exits.parameters(), expected_exits.parameters(), strict=True):
+        np.testing.assert_allclose(ours.detach(), theirs.detach(), atol=1e-4)
+
+
+@pytest.mark.parametrize("without", [{"advice": 0.0}, {"teaching": 0.0}])
+def test_without_advice_or_teaching_no_adviser_is_asked(without: dict[str, float]) -> None:
+    adviser, taught, plain = Adviser(), build(), build()
+    params = replace(FOLDS, **without)  # type: ignore[arg-type]
+    fit(taught, params=params, advice=adviser)
+    fit(plain, params=params)
+    assert not adviser.known
+    assert sha256(taught) == sha256(plain)
 
 
 def test_the_shape_is_that_of_errors_on_days_left_out(made: Made) -> None:

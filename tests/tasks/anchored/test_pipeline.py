@@ -26,7 +26,13 @@ from tasks.stage import Stage
 
 ANCHORED = {
     "train.preset": "anchored",
-    "anchored.cross_fitting": {"folds": 2, "fold_epochs": 3, "epochs": 4, "teaching": 1.0},
+    "anchored.cross_fitting": {
+        "folds": 2,
+        "fold_epochs": 3,
+        "epochs": 4,
+        "teaching": 1.0,
+        "advice": 0.5,
+    },
     "evaluate.rule": "expected_benefit",
 }
 STAGES = ("train", "deepcog", "label", "offloader", "evaluate", "export", "report")
