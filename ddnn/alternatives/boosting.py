@@ -23,6 +23,11 @@ _SPREAD = {"learning_rate": 0.1, "num_leaves": 15, "min_data_in_leaf": 200}
 _SPREAD_ROUNDS = 60
 
 
+_SCALE = np.exp(0.5)
+"""Scale of Student's t over the geometric mean of its sizes, at 4 degrees of freedom: E log |T| is
+(log n + digamma(1 / 2) - digamma(n / 2)) / 2 = -1 / 2 at n = 4."""
+
+
 @dataclass(frozen=True, eq=False)
 class BoostingPredictor:
     """Location = last value + step * trees, spread = step * exp(other trees)."""
@@ -125,7 +130,8 @@ class BoostingAdvice:
 
         Returns:
             (K, M): locations by models that were fitted without the slot's day, and the spreads of
-            their errors. What is said of slots that are not known means nothing.
+            their errors, as scales of Student's t, which is what exits learn by likelihood. What is
+            said of slots that are not known means nothing.
         """
         steps, spreads = [], []
         for grower in self.growers:
@@ -134,7 +140,7 @@ class BoostingAdvice:
             spreads.append(grower.ask(spread, np.ones_like(known)))
         step = self.features.step
         location = self.last + step * np.mean(steps, axis=0)
-        return Predicted(location, step * np.exp(np.mean(spreads, axis=0)))
+        return Predicted(location, _SCALE * step * np.exp(np.mean(spreads, axis=0)))
 
 
 class _Grower:
