@@ -130,12 +130,12 @@ def closing_words(judged: Judged) -> str:
     for bar in judged.bars:
         price = "" if bar.c_u is None else f"c_u {bar.c_u:g}"
         value = "-" if bar.value is None else f"{bar.value:.3f}"
-        lines.append(f"{met(bar).strip('*'):<13}{value:>8}  {price:<9} {bar.bar}"[:110])
+        lines.append(f"{met(bar):<13}{value:>8}  {price:<9} {bar.bar}"[:110])
     lines.append("")
     if judged.missing:
         count = Counter(piece.kind for piece in judged.missing)
         told = ", ".join(f"{number} {kind}" for kind, number in count.items())
         lines.append(f"Pieces that are not there: {told}; stale: {len(judged.stale)}")
-    lines.append("Bars     metrics/worth.json")
-    lines.append("Report   docs/worth.md")
+    lines.append("Bars     metrics/worth.json, docs/worth.md")
+    lines.append(f"Report   reports/worth/{judged.demand}/report.html")
     return "\n".join(lines)

@@ -106,7 +106,8 @@ class BoostingAdvice:
     """What boosted trees say of days that they were fitted without, for others to learn from.
 
     The trees look back a week. Which days they may know is said each time, so that an exit that
-    leaves days out can be taught without a word that was learned there.
+    leaves days out can be taught without a word that was learned there. (Units, a series' usual
+    level and step, are those of all days, as the exits' own are.)
     """
 
     def __init__(self, past: Past, *, models: int, threads: int = 1, seed: int = 0) -> None:

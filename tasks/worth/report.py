@@ -1,16 +1,21 @@
-"""What the finished pieces of a demand show: metrics/worth.json, and tables in docs/worth.md."""
+"""What the finished pieces of a demand show: metrics/worth.json, docs/worth.md, and a report."""
 
+import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
 from ddnn.evaluation.worth.bar import Bar
 from ddnn.evaluation.worth.cloud import CloudWorth, cloud_worth
 from ddnn.evaluation.worth.cost_bars import cost_bars
 from ddnn.evaluation.worth.gate_bars import gate_bars
 from ddnn.evaluation.worth.measured import Found, Measured
+from ddnn.evaluation.worth.systems import against_reference
+from ddnn.figures.worth import cost_ratios
 from ddnn.params import Params
 from tasks.home import PROJECT_ROOT
 from tasks.worth import tables
@@ -19,6 +24,7 @@ from tasks.worth.pieces import Piece
 
 METRICS = PROJECT_ROOT / "metrics"
 PAGE = PROJECT_ROOT / "docs" / "worth.md"
+REPORTS = PROJECT_ROOT / "reports" / "worth"
 
 
 @dataclass(frozen=True)
@@ -61,25 +67,78 @@ def judge(params: Params, demand: str, pieces: Sequence[Piece], kept: Kept) -> J
     return Judged(demand, bars, cloud_worth(measured), measured, missing, kept.stale(missing))
 
 
-def publish(judged: Judged, metrics: Path = METRICS, page: Path = PAGE) -> None:
-    """Write the demand's rows of worth.json, its worth_cloud_<demand>.json and its tables.
+def publish(
+    judged: Judged, metrics: Path = METRICS, page: Path = PAGE, reports: Path = REPORTS
+) -> None:
+    """Write the demand's rows of worth.json, its worth_cloud_<demand>.json, tables and report.
 
-    The rows of other demands stay as they are.
+    The rows of other demands stay as they are. The picture lies beside the page, in img.
     """
-    place = metrics / "worth.json"
+    place, demand = metrics / "worth.json", judged.demand
     rows: list[dict[str, Any]] = json.loads(place.read_text("utf-8")) if place.is_file() else []
-    rows = [row for row in rows if row["demand"] != judged.demand]
-    _write(place, rows + [bar.to_json() for bar in judged.bars])
-    _write(metrics / f"worth_cloud_{judged.demand}.json", [c.to_json() for c in judged.cloud])
-    tables.show(page, f"{judged.demand} bars", tables.bars_table(judged.bars))
-    tables.show(page, f"{judged.demand} systems", tables.systems_table(judged.measured))
-    tables.show(page, f"{judged.demand} windows", tables.windows_table(judged.measured))
-    tables.show(page, f"{judged.demand} cloud", tables.cloud_table(judged.cloud))
-    tables.show(page, f"{judged.demand} missing", tables.missing_text(judged.missing, judged.stale))
+    rows = [row for row in rows if row["demand"] != demand]
+    _write_json(place, rows + [bar.to_json() for bar in judged.bars])
+    _write_json(metrics / f"worth_cloud_{demand}.json", [c.to_json() for c in judged.cloud])
+    shown = {
+        "bars": tables.bars_table(judged.bars),
+        "systems": tables.systems_table(judged.measured),
+        "windows": tables.windows_table(judged.measured),
+        "cloud": tables.cloud_table(judged.cloud),
+    }
+    missing = tables.missing_text(judged.missing, judged.stale)
+    for name, table in shown.items():
+        tables.show(page, f"{demand} {name}", table.markdown())
+    tables.show(page, f"{demand} missing", missing)
+    compared = against_reference(judged.measured)
+    picture = cost_ratios(compared, _caption(judged)) if compared else None
+    if picture is not None:
+        _write(page.parent / "img" / f"worth-{demand}.png", picture)
+    _write(reports / demand / "report.html", _html(judged, shown, missing, picture).encode())
 
 
-def _write(place: Path, values: Any) -> None:
-    text = json.dumps(values, indent=1, allow_nan=False) + "\n"
+def _caption(judged: Judged) -> str:
+    worth = judged.measured.worth
+    return (
+        f"{judged.demand}; {len(worth.windows)} test windows, {len(worth.seeds)} seeds; hard cost, "
+        "eq. (3), c_o = 1"
+    )
+
+
+def _html(
+    judged: Judged, shown: dict[str, tables.Table], missing: str, picture: bytes | None
+) -> str:
+    asked = [bar for bar in judged.bars if bar.target is not None]
+    count = {
+        "met": sum(bar.met is True for bar in asked),
+        "missed": sum(bar.met is False for bar in asked),
+        "open": sum(bar.met is None for bar in asked),
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([Path(__file__).parent, Path(__file__).parents[1]]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    image = picture and "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
+    return environment.get_template("report.html.j2").render(
+        demand=judged.demand,
+        caption=_caption(judged),
+        count=count,
+        paying=sum(row.worth == "pays" for row in judged.cloud),
+        missing=missing if judged.missing else "",
+        image=image,
+        **shown,
+    )
+
+
+def _write_json(place: Path, values: Any) -> None:
+    _write(place, (json.dumps(values, indent=1, allow_nan=False) + "\n").encode())
+
+
+def _write(place: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    place.parent.mkdir(parents=True, exist_ok=True)
     draft = place.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
+    draft.write_bytes(content)
     draft.replace(place)

@@ -1,8 +1,8 @@
-"""The tables of docs/worth.md, as Markdown between comments that bear their names."""
+"""The tables of docs/worth.md and of the report: the same cells, in Markdown or in HTML."""
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,29 +10,40 @@ import numpy as np
 from ddnn.evaluation.bootstrap import Interval
 from ddnn.evaluation.worth.bar import Bar
 from ddnn.evaluation.worth.cloud import CloudWorth
-from ddnn.evaluation.worth.cost_bars import whole_cost
 from ddnn.evaluation.worth.measured import Measured
-from ddnn.evaluation.worth.pooled import Costs
+from ddnn.evaluation.worth.systems import systems
 from tasks.worth.pieces import Piece
 
 _WORTH = {"pays": "pays", "nothing": "worth nothing", "costs": "costs more than it saves"}
 
 
-def bars_table(bars: Sequence[Bar]) -> str:
+@dataclass(frozen=True)
+class Table:
+    """Cells for a reader."""
+
+    head: tuple[str, ...]
+    align: str
+    """``l`` or ``r`` for each column."""
+    rows: Sequence[tuple[str, ...]]
+
+    def markdown(self) -> str:
+        """Lay it out; a bare "no" stands out."""
+        rule = "|" + "".join("---|" if side == "l" else "--:|" for side in self.align)
+        rows = (["**no**" if cell == "no" else cell for cell in row] for row in self.rows)
+        return "\n".join(["| " + " | ".join(self.head) + " |", rule, *map(_line, rows)])
+
+
+def bars_table(bars: Sequence[Bar]) -> Table:
     """Lay the bars out: what was measured, the target, and whether it is met."""
-    lines = [
-        "| bar | c_u | value | interval | target | met | trainings |",
-        "|---|--:|--:|---|---|---|--:|",
-    ]
+    rows = []
     for bar in bars:
         price = "" if bar.c_u is None else f"{bar.c_u:g}"
         target = "" if bar.target is None else f"{bar.sense} {bar.target:g}"
         value, interval = _number(bar.value), _limits(bar.low, bar.high)
         trainings = f"{bar.coverage.there} of {bar.coverage.asked}" if bar.coverage.asked else ""
-        lines.append(
-            f"| {bar.bar} | {price} | {value} | {interval} | {target} | {met(bar)} | {trainings} |"
-        )
-    return "\n".join(lines)
+        rows.append((bar.bar, price, value, interval, target, met(bar), trainings))
+    head = ("bar", "c_u", "value", "interval", "target", "met", "trainings")
+    return Table(head, "lrrlllr", rows)
 
 
 def met(bar: Bar) -> str:
@@ -42,65 +53,53 @@ def met(bar: Bar) -> str:
     if bar.target is None:
         return ""
     if bar.met is not None:
-        return "yes" if bar.met else "**no**"
+        return "yes" if bar.met else "no"
     return "so far yes" if bar.so_far else "so far no"
 
 
-def systems_table(measured: Measured) -> str:
+def systems_table(measured: Measured) -> Table:
     """Lay out the mean cost per slot of each system over all windows, at each price."""
     prices = measured.worth.c_u
-    systems = {
-        name: ("alternatives", name)
-        for name in sorted(
-            {_system(n) for f in measured.of("alternatives") for n in f.result.arrays}
-        )
-    }
-    systems |= {"anchored, local exit": ("anchored", "local")}
-    systems |= {"anchored, remote exit": ("anchored", "remote")}
-    systems |= {"the paper's local exit": ("exits", "paper_local")}
-    systems |= {"the paper's remote exit": ("exits", "paper_remote")}
-    systems |= {"deepcog": ("exits", "deepcog")}
-    head = " | ".join(f"c_u {c_u:g}" for c_u in prices)
-    lines = [f"| system | {head} |", "|---|" + "--:|" * len(prices)]
-    for name, (kind, system) in systems.items():
-        costs = [measured.costs(kind, system, c_u) for c_u in prices]
-        lines.append(f"| {name} | {' | '.join(_mean(measured, each) for each in costs)} |")
-    whole = [measured.each("anchored", c_u, partial(whole_cost, measured, c_u)) for c_u in prices]
-    lines.append(f"| whole system | {' | '.join(_mean(measured, each) for each in whole)} |")
-    return "\n".join(lines)
+    rows = []
+    for system in systems(measured):
+        means = (system.mean(measured, c_u) for c_u in prices)
+        rows.append((system.name, *("" if mean is None else f"{mean:.3f}" for mean in means)))
+    return Table(("system", *(f"c_u {c_u:g}" for c_u in prices)), "l" + "r" * len(prices), rows)
 
 
-def windows_table(measured: Measured) -> str:
+def windows_table(measured: Measured) -> Table:
     """Lay out the ratios of each window, geometric means over the prices."""
-    lines = [
-        "| days behind it | training slots | local / best | remote / best | local / plain |",
-        "|--:|--:|--:|--:|--:|",
-    ]
+    rows = []
     for window in measured.worth.windows:
         there = [each for each in measured.of("alternatives") if each.window == window]
         if not there:
             continue
         pairs = (("local", "best"), ("remote", "best"), ("local", "plain"))
-        ratios = " | ".join(_window_ratio(measured, window, *pair) for pair in pairs)
-        lines.append(f"| {window} | {there[0].result.facts['training_slots']} | {ratios} |")
-    return "\n".join(lines)
+        ratios = (_window_ratio(measured, window, *pair) for pair in pairs)
+        rows.append((f"{window}", f"{there[0].result.facts['training_slots']}", *ratios))
+    head = ("days behind it", "training slots", "local / best", "remote / best", "local / plain")
+    return Table(head, "rrrrr", rows)
 
 
-def cloud_table(rows: Sequence[CloudWorth]) -> str:
+def cloud_table(worth: Sequence[CloudWorth]) -> Table:
     """Lay out what the cloud is worth."""
-    lines = [
-        "| setting | c_u | saved a decision, all offloaded | of the local cost | saved per "
-        "offloaded decision | per KiB sent | the cloud |",
-        "|---|--:|---|---|---|--:|---|",
-    ]
-    for row in rows:
+    rows = []
+    for row in worth:
         each = "" if row.per_offloaded is None else _told(row.per_offloaded, 4)
         kilobyte = "" if row.per_kilobyte is None else f"{row.per_kilobyte:.4f}"
-        lines.append(
-            f"| {row.setting} | {row.c_u:g} | {_told(row.saved, 4)} | {_percent(row.share)} "
-            f"| {each} | {kilobyte} | {_WORTH[row.worth]} |"
-        )
-    return "\n".join(lines)
+        saved, share = _told(row.saved, 4), _percent(row.share)
+        cells = (row.setting, f"{row.c_u:g}", saved, share, each, kilobyte, _WORTH[row.worth])
+        rows.append(cells)
+    head = (
+        "setting",
+        "c_u",
+        "saved a decision, all offloaded",
+        "of the local cost",
+        "saved per offloaded decision",
+        "per KiB sent",
+        "the cloud",
+    )
+    return Table(head, "lrlllrl", rows)
 
 
 def missing_text(missing: Sequence[Piece], stale: Sequence[str]) -> str:
@@ -125,9 +124,8 @@ def show(page: Path, name: str, table: str) -> None:
         page.write_text(f"{before}{begin}{table}\n{end}{behind}", encoding="utf-8")
 
 
-def _mean(measured: Measured, costs: Costs) -> str:
-    pool = measured.pool(costs)
-    return "" if pool is None else f"{pool.mean(costs)[0]:.3f}"
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _window_ratio(measured: Measured, window: int, exit_: str, boosting: str) -> str:
@@ -140,10 +138,6 @@ def _window_ratio(measured: Measured, window: int, exit_: str, boosting: str) ->
             return ""
         logs.append(np.log(np.mean(means) / reference.mean()))
     return f"{np.exp(np.mean(logs)):.3f}"
-
-
-def _system(name: str) -> str:
-    return name.partition("@")[0]
 
 
 def _number(value: float | None) -> str:

@@ -1,13 +1,18 @@
 """The report judges what is kept, names what is not, and leaves other demands' rows alone."""
 
 import json
+from base64 import b64encode
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from ddnn.errors import ParamsError
+from ddnn.evaluation.worth.bar import Bar
+from ddnn.evaluation.worth.measured import Coverage
 from ddnn.evaluation.worth.result import Result, cost_name
+from ddnn.evaluation.worth.systems import against_reference
 from flows.worth import chosen, closing_words
 from tasks.worth import kept as module
 from tasks.worth import run as running
@@ -45,7 +50,7 @@ def test_what_is_there_is_judged_and_the_rest_is_named(tiny_params, pieces, kept
         "alternatives"
     }
     assert all(bar.met is None and bar.value is None for bar in judged.bars)
-    assert "not measured" in bars_table(judged.bars)
+    assert "not measured" in bars_table(judged.bars).markdown()
     assert "3 of `anchored`" in missing_text(judged.missing, judged.stale)
     assert "3 anchored" in closing_words(judged)
 
@@ -61,7 +66,7 @@ def test_other_demands_rows_stay(tiny_params, pieces, kept, tmp_path):
     (tmp_path / "worth.json").write_text(json.dumps([{"bar": "any", "demand": "other"}]))
     page = tmp_path / "page.md"
     page.write_text("a\n<!-- tiny systems: begin -->\nold\n<!-- tiny systems: end -->\nb\n")
-    publish(judge(tiny_params, "tiny", pieces, kept), tmp_path, page)
+    publish(judge(tiny_params, "tiny", pieces, kept), tmp_path, page, tmp_path / "reports")
     rows = json.loads((tmp_path / "worth.json").read_text())
     assert rows[0] == {"bar": "any", "demand": "other"}
     assert {row["demand"] for row in rows[1:]} == {"tiny"}
@@ -72,6 +77,34 @@ def test_other_demands_rows_stay(tiny_params, pieces, kept, tmp_path):
     assert "old" not in text
     assert text.startswith("a\n")
     assert text.endswith("b\n")
+
+
+def test_the_report_has_the_tables_and_the_picture_of_what_is_there(
+    tiny_params, pieces, kept, tmp_path
+):
+    judged = judge(tiny_params, "tiny", pieces, kept)
+    missed = Bar("a <bar>", "tiny", 1.0, 1.2, 1.1, 1.3, 1.0, "at most", Coverage(3, 3))
+    judged = replace(judged, bars=[missed, *judged.bars])
+    publish(judged, tmp_path, tmp_path / "page.md", tmp_path / "reports")
+    html = (tmp_path / "reports" / "tiny" / "report.html").read_text()
+    assert "<b>1</b><span>bars missed</span>" in html
+    assert '<td class="text no">no</td>' in html
+    assert "a &lt;bar&gt;" in html
+    for cell in ("boosting_plain", "21.000", "not measured", "Not there yet: 3 of anchored"):
+        assert cell in html
+    picture = (tmp_path / "img" / "worth-tiny.png").read_bytes()
+    assert b64encode(picture).decode() in html
+    assert "http" not in html
+
+
+def test_the_picture_holds_each_system_against_the_reference(tiny_params, pieces, kept):
+    compared = against_reference(judge(tiny_params, "tiny", pieces, kept).measured)
+    ratios = {each.system.name: [r.value for r in each.ratios.values()] for each in compared}
+    prices = len(tiny_params.worth.c_u)
+    assert ratios == {
+        "boosting_best": pytest.approx([1.0] * prices),
+        "boosting_plain": pytest.approx([1.05] * prices),
+    }
 
 
 def test_a_page_without_the_place_is_left_alone(tmp_path):
