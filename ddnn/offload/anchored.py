@@ -24,7 +24,7 @@ Price = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
 """Hard cost of (y, d), both (K, M), to (K,): an ``AllocationCost``, for instance."""
 
 RULES = "rules.json"
-"""File with the rules, their scores on the calibration days, and thresholds."""
+"""File with the rules, their scores on the days before the test, and thresholds."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Kept:
     gate: dict[str, Any]
     """What it has learned."""
     scores: NDArray[np.float64]
-    """(K,) on the calibration days, in their order."""
+    """(K,) on the days before the test, in order."""
 
 
 def observe(
@@ -130,7 +130,7 @@ def judged(
 
 
 def calibrate_rules(gates: Mapping[str, KnownGate], calibration: EdgeSamples, seed: int) -> RuleSet:
-    """Score the calibration days with every gate; each serves any L0."""
+    """Score past days with every gate; each serves any L0."""
     rules = {name: KnownRule(gate) for name, gate in gates.items()}
     scores = {name: rule.score(calibration) for name, rule in rules.items()}
     return _rule_set(rules, scores, seed)
@@ -139,7 +139,7 @@ def calibrate_rules(gates: Mapping[str, KnownGate], calibration: EdgeSamples, se
 def save_known_rules(
     folder: Path, gates: Mapping[str, KnownGate], calibration: EdgeSamples, l0s: list[float]
 ) -> None:
-    """Write the gates, their scores on the calibration days in the order of these, thresholds."""
+    """Write the gates, their scores on past days in the order of these, thresholds."""
     rules = calibrate_rules(gates, calibration, 0)
     table = {
         name: {
@@ -195,7 +195,7 @@ def read_known_rules(folder: Path) -> dict[str, Kept]:
 def _rule_set(
     rules: Mapping[str, KnownRule], scores: Mapping[str, NDArray[np.float64]], seed: int
 ) -> RuleSet:
-    # As the Uncertainty Rules, these serve every L0 by the scores of the calibration days.
+    # As the Uncertainty Rules, these serve every L0 by the scores of past days.
     return RuleSet(
         uncertainty=dict(rules),
         gates={},

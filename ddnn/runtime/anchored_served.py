@@ -104,7 +104,7 @@ class AnchoredEdge:
         self.wanted = max(self._near.needed, self._far.needed)
         self._gate: KnownGate | None = None
         self.scores: Doubles = np.empty(0)
-        """(K,) of the rule on the calibration days, in their order; what scores are expected."""
+        """(K,) of the rule on the days before the test, in order; what scores are expected."""
         self.threshold = self._set_up_rule(about.rules)
         self._cap = cap
         floor = float(self.facts.minimum.sum())

@@ -10,15 +10,15 @@ from tasks.stage import Stage
 
 
 def run(stage: Stage) -> None:
-    """Write rules.json: each rule, its scores on the calibration days, and thresholds."""
+    """Write rules.json: each rule, its scores on the days before the test, and thresholds."""
     prepared = prepare(stage)
     system = AnchoredSystem.load(stage.inputs["train"], prepared)
     local, _ = system.allocator.rules(prepared.cost)
     gates: dict[str, KnownGate] = {}
     for name in dict.fromkeys(stage.params.anchored.rules):
         gates[name] = ExpectedCost(local) if name == ExpectedCost.name else _fit(system)
-    calibration, _ = system.observe(prepared.split.calibration)
-    save_known_rules(stage.out, gates, calibration, stage.params.label.l0)
+    before, _ = system.observe(system.before_the_test())
+    save_known_rules(stage.out, gates, before, stage.params.label.l0)
 
 
 def _fit(system: AnchoredSystem) -> ExpectedBenefit:

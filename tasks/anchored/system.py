@@ -54,7 +54,7 @@ class AnchoredSystem:
     """Exits and the shapes of their errors: what the stage ``train`` gave.
 
     The exits were trained on all days before the test. Of these days it says what trainings said
-    that left them out: scores, thresholds, labels and students are then those of unseen days.
+    that left them out: labels, students and regressions are then those of unseen days.
     """
 
     exits: AnchoredExits
@@ -84,14 +84,25 @@ class AnchoredSystem:
         Raises:
             ModelError: Some were trained on and some not.
         """
-        context = contexts(self.prepared, targets, self.exits.reaches)
         trained = self.held_out.slots
         if targets.start >= trained.stop:
-            local, remote = predict(self.exits, context)
-        elif targets.stop <= trained.stop:
-            local, remote = self.held_out.on(targets)
-        else:
-            raise ModelError(f"targets {targets} begin before the test and end in it; part them")
+            return self._said(targets, None)
+        if targets.stop <= trained.stop:
+            return self._said(targets, self.held_out.on(targets))
+        raise ModelError(f"targets {targets} begin before the test and end in it; part them")
+
+    def before_the_test(self) -> Days:
+        """Predict for all days that were trained on, as the exits say them that will serve.
+
+        For scores alone, which look at no outcome: thresholds, a tracker's first days and what
+        scores to expect. Another training's scores lie on a scale of their own.
+        """
+        return self._said(self.held_out.slots, None)
+
+    def _said(self, targets: range, said: tuple[Predicted, Predicted] | None) -> Days:
+        """Give the days; None: what the exits themselves say."""
+        context = contexts(self.prepared, targets, self.exits.reaches)
+        local, remote = predict(self.exits, context) if said is None else said
         demand = self.prepared.values_scaled[targets.start : targets.stop]
         edge = context.edge
         return Days(targets, local, remote, edge.recent, edge.calendar, demand)
@@ -112,12 +123,11 @@ class AnchoredSystem:
         y_L, _ = self.decide(days, cost)
         return ExpectedBenefit.fit(days.known(y_L), days.remote, self.allocator.remote, cost)
 
-    def observe(self, targets: range) -> tuple[KnownSamples, Floats]:
-        """Give what the edge knows of the targets, and y_R (K, M), which it does not."""
-        days = self.days(targets)
+    def observe(self, days: Days) -> tuple[KnownSamples, Floats]:
+        """Give what the edge knows of the days, and y_R (K, M), which it does not."""
         y_L, y_R = self.decide(days, self.prepared.cost)
-        return decided(days.known(y_L), targets), y_R
+        return decided(days.known(y_L), days.slots), y_R
 
     def judge(self, targets: range, price: Price) -> JudgedSamples:
         """Give the targets with their outcome, priced."""
-        return judged(*self.observe(targets), met(self.prepared, targets), price)
+        return judged(*self.observe(self.days(targets)), met(self.prepared, targets), price)

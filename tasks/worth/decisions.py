@@ -1,8 +1,8 @@
 """Stage ``worth.decisions``: one anchored training decides at every price, with its gates.
 
 Leaves the costs ``local`` and ``remote`` at each ``c_u`` (K,), and for each rule, way to set its
-threshold, price and L0 the decisions ``<rule>_<way>_c<c_u>@l0=<l0>`` (K,). Ways: ``frozen`` on the
-validation days, ``margin`` on them with a margin, ``tracked``.
+threshold, price and L0 the decisions ``<rule>_<way>_c<c_u>@l0=<l0>`` (K,). Ways: ``frozen`` on days
+before the test, ``margin`` on them with a margin, ``tracked``.
 """
 
 import time
@@ -32,6 +32,7 @@ def run(stage: Stage) -> None:
         "train": system.days(split.train),
         "validation": system.days(split.validation),
         "test": system.days(split.test),
+        "before": system.before_the_test(),
     }
     gates = _Gates(system, days, len(split.validation_fit))
     arrays: dict[str, NDArray[Any]] = {}
@@ -63,19 +64,20 @@ class _Gates:
     def scores(self, cost: AllocationCost) -> dict[str, tuple[Floats, Floats]]:
         """Scores of the days that set the threshold, and of the test days, of each rule.
 
-        The expected benefit looks at no demand of its days and learns on training days: all
-        validation days set its threshold. The regressed one learns on the older of them. On all
-        of these days the exits speak as on unseen ones.
+        The expected benefit looks at no outcome of its days: all days before the test set its
+        threshold, as scored by the exits that serve. The regressed one learns on the older
+        validation days from what folds say that left them out, and is calibrated on the newer.
         """
         before, test = (
-            self.days[name].known(self.decided(name, cost)[0]) for name in ("validation", "test")
+            self.days[name].known(self.decided(name, cost)[0]) for name in ("before", "test")
         )
         expected = self._expected(cost)
+        validation = self.days["validation"]
         y_L, y_R = self.decided("validation", cost)
-        d = self.days["validation"].demand
+        known, d = validation.known(y_L), validation.demand
         benefit = cost(y_L, d) - cost(y_R, d)
-        regressed = RegressedBenefit.fit(before.part(slice(self.fit)), benefit[: self.fit])
-        newest = before.part(slice(self.fit, None))
+        regressed = RegressedBenefit.fit(known.part(slice(self.fit)), benefit[: self.fit])
+        newest = known.part(slice(self.fit, None))
         return {
             "expected_benefit": (expected.score(before), expected.score(test)),
             "regressed_benefit": (regressed.score(newest), regressed.score(test)),

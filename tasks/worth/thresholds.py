@@ -1,6 +1,6 @@
 """From a rule's scores to decisions on the test days: ways to set a threshold for an L0.
 
-``frozen`` on the validation days, ``margin`` on them with a margin, ``tracked``. None of them sees
+``frozen`` on days before the test, ``margin`` on them with a margin, ``tracked``. None of them sees
 an outcome of the test days.
 """
 
@@ -39,26 +39,26 @@ def ways(
     return found
 
 
-def frozen(validation: Floats, test: Floats, l0: float) -> NDArray[np.bool_]:
-    """Decide (K,) by the threshold that left l0 of the validation days' decisions local."""
-    return decide(test, order_statistic(validation, l0))
+def frozen(before: Floats, test: Floats, l0: float) -> NDArray[np.bool_]:
+    """Decide (K,) by the threshold that left l0 of the decisions before the test local."""
+    return decide(test, order_statistic(before, l0))
 
 
 def with_margin(
-    validation: Floats, test: Floats, l0: float, worth: WorthParams, slots_per_day: float
+    before: Floats, test: Floats, l0: float, worth: WorthParams, slots_per_day: float
 ) -> NDArray[np.bool_]:
     """Decide (K,) by a frozen threshold whose margin makes L >= l0 with a stated probability."""
-    days = np.floor(np.arange(len(validation)) / slots_per_day)
+    days = np.floor(np.arange(len(before)) / slots_per_day)
     ahead = max(1, round(len(test) / slots_per_day))
-    return decide(test, assured_statistic(validation, l0, days, ahead, worth.whole.confidence))
+    return decide(test, assured_statistic(before, l0, days, ahead, worth.whole.confidence))
 
 
 def tracked(
-    validation: Floats, test: Floats, l0: float, worth: WorthParams, slots_per_day: float
+    before: Floats, test: Floats, l0: float, worth: WorthParams, slots_per_day: float
 ) -> NDArray[np.bool_]:
     """Decide (K,) one after the other by a threshold that follows the scores."""
     memory, horizon = (
         max(1, round(days * slots_per_day))
         for days in (worth.tracker.memory_days, worth.tracker.horizon_days)
     )
-    return track(test, validation, l0, memory=memory, horizon=horizon).local
+    return track(test, before, l0, memory=memory, horizon=horizon).local

@@ -1,5 +1,6 @@
-"""What is calibrated before the test asks predictions for days left out, not the trained exits."""
+"""What is learned from outcomes before the test asks days left out; scores are the exits' own."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,17 @@ import torch
 
 from ddnn.cost import sla_cost
 from ddnn.errors import ArtefactError, ModelError
-from ddnn.nets.anchored import HeldOut, load_anchored, load_held_out, save_anchored, save_held_out
+from ddnn.nets.anchored import (
+    HeldOut,
+    load_anchored,
+    load_held_out,
+    predict,
+    save_anchored,
+    save_held_out,
+)
 from ddnn.offload.anchored import read_known_rules
+from ddnn.offload.calibration import order_statistic
+from ddnn.offload.known_gates import gate_to_json
 from tasks.anchored import label, offloader
 from tasks.anchored.past import contexts
 from tasks.anchored.system import AnchoredSystem
@@ -46,36 +56,39 @@ def out(stage: Stage, folder: Path) -> Stage:
     return replace(stage, out=folder)
 
 
-@pytest.mark.parametrize(
-    ("stage_module", "file"), [(offloader, "rules.json"), (label, "labels.parquet")]
-)
-def test_scores_thresholds_students_and_labels_ask_the_days_left_out(
-    anchored_stage: Stage, tmp_path: Path, stage_module, file: str
-) -> None:
+def test_students_and_labels_ask_the_days_left_out(anchored_stage: Stage, tmp_path: Path) -> None:
     stages = {
         "as it is": anchored_stage,
         "other exits": with_other_exits(anchored_stage, tmp_path / "exits"),
         "other held out": with_other_held_out(anchored_stage, tmp_path / "held_out"),
     }
-    made = {}
+    labels, gates = {}, {}
     for name, stage in stages.items():
-        stage_module.run(out(stage, tmp_path / name))
-        made[name] = (tmp_path / name / file).read_bytes()
-    assert made["other exits"] == made["as it is"]
-    assert made["other held out"] != made["as it is"]
+        label.run(out(stage, tmp_path / name / "label"))
+        labels[name] = (tmp_path / name / "label" / "labels.parquet").read_bytes()
+        offloader.run(out(stage, tmp_path / name / "rules"))
+        rules = read_known_rules(tmp_path / name / "rules")
+        gates[name] = json.dumps({rule: kept.gate for rule, kept in rules.items()})
+    for made in (labels, gates):
+        assert made["other exits"] == made["as it is"]
+        assert made["other held out"] != made["as it is"]
 
 
-def test_scores_are_those_of_the_rule_on_the_days_left_out(
+def test_scores_and_thresholds_are_those_of_the_exits_that_serve_on_all_days_before_the_test(
     anchored_stage: Stage, tmp_path: Path
 ) -> None:
     offloader.run(out(anchored_stage, tmp_path / "rules"))
     prepared = prepare(anchored_stage)
     system = AnchoredSystem.load(anchored_stage.inputs["train"], prepared)
     local, _ = system.allocator.rules(prepared.cost)
-    said, _ = system.held_out.on(prepared.split.calibration)
+    days = range(prepared.split.train.start, prepared.split.test.start)
+    said, _ = predict(system.exits, contexts(prepared, days, system.exits.reaches))
     expected = local.expected_cost(local.allocate(said), said).sum(axis=-1)
     kept = read_known_rules(tmp_path / "rules")["expected_cost"]
     np.testing.assert_allclose(kept.scores, expected)
+    table = json.loads((tmp_path / "rules" / "rules.json").read_text())["expected_cost"]
+    for l0, threshold in table["thresholds"].items():
+        assert float(threshold) == order_statistic(kept.scores, float(l0))
 
 
 def test_on_test_days_the_exits_themselves_speak(anchored_stage: Stage, tmp_path: Path) -> None:
@@ -97,20 +110,26 @@ def test_on_test_days_the_exits_themselves_speak(anchored_stage: Stage, tmp_path
         system.days(range(split.test.start - 1, split.test.start + 1))
 
 
-def test_the_worth_of_gates_is_calibrated_on_days_left_out(
+def test_the_worth_of_gates_learns_on_days_left_out_and_ranks_as_it_serves(
     anchored_stage: Stage, tmp_path: Path
 ) -> None:
     prepared, cost = prepare(anchored_stage), sla_cost(1.0)
-    split, scores = prepared.split, []
+    split, scores, learned = prepared.split, [], []
     for stage in (anchored_stage, with_other_exits(anchored_stage, tmp_path)):
         system = AnchoredSystem.load(stage.inputs["train"], prepared)
         days = {name: system.days(getattr(split, name)) for name in ("train", "validation", "test")}
+        days["before"] = system.before_the_test()
         gates = decisions._Gates(system, days, len(split.validation_fit))
         scores.append(gates.scores(cost))
-    for rule in ("expected_benefit", "regressed_benefit"):
-        before, test = ([each[rule][place] for each in scores] for place in (0, 1))
-        assert np.array_equal(*before)
-        assert not np.array_equal(*test)
+        assert gates.expected is not None
+        learned.append(gate_to_json(gates.expected))
+    assert learned[0] == learned[1]
+    before, test = ([each["regressed_benefit"][place] for each in scores] for place in (0, 1))
+    assert np.array_equal(*before)
+    assert not np.array_equal(*test)
+    served, newest = scores[0]["expected_benefit"]
+    assert (len(served), len(newest)) == (split.test.start - split.train.start, len(split.test))
+    assert not np.array_equal(served, scores[1]["expected_benefit"][0])
 
 
 def test_a_champion_is_judged_as_on_days_that_it_has_not_seen(
