@@ -111,7 +111,7 @@ def test_an_edit_of_the_training_reaches_both_doors_and_one_of_the_figures_does_
         code.write("\n# an edit\n")
     said = checkout.run("dvc", "repro")
     assert worked(said) == {"report"}
-    with (checkout.root / "ddnn" / "training.py").open("a") as code:
+    with (checkout.root / "ddnn" / "training" / "joint_exit.py").open("a") as code:
         code.write("\n# an edit\n")
     plan = checkout.run("ddnn", "run", "--dry-run")
     assert re.search(r"train +would run", plan)
