@@ -4,25 +4,24 @@ report.html, figures/*.png, squares.csv (a row for each square), sites.csv, city
 sites' stage ``squares``; what the maps and tables are is said in city_report.html.j2.
 """
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 
 from ddnn.demand import milano_grid
 from ddnn.evaluation.summary import setting_line
-from ddnn.evaluation.wording import cost_text, percent, rule_name
+from ddnn.evaluation.wording import cost_text, percent
 from ddnn.figures.maps import CityMap, square_map
 from ddnn.params import Params
 from tasks import fingerprint
 from tasks.artefact import Reference
 from tasks.home import PROJECT_ROOT
+from tasks.html import fill, inline
 from tasks.run_record import read_json
 from tasks.runner import Workshop, key_of
 
@@ -248,22 +247,9 @@ def _html(
     by_square: pd.DataFrame,
     pictures: Mapping[str, bytes],
 ) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cost"] = cost_text
-    environment.filters["percent"] = percent
-    environment.filters["rule"] = rule_name
     known = by_square.dropna(subset=["cost"]) if "cost" in by_square else by_square[:0]
-    images = {
-        name: "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-        for name, png in pictures.items()
-    }
-    return environment.get_template("city_report.html.j2").render(
+    return fill(
+        "city_report.html.j2",
         city=city,
         facts=facts,
         names=_NAMES,
@@ -272,5 +258,5 @@ def _html(
         params=params,
         setting=setting_line(params.setting.model_dump(mode="json")),
         sizes=sorted({len(site["series"]) for site in city["sites"]}),
-        images=images,
+        images={name: inline(png) for name, png in pictures.items()},
     )

@@ -4,14 +4,11 @@ One HTML file that needs no network. What it concludes is counted from the claim
 the figures and tables are is said in paper_report.html.j2.
 """
 
-import base64
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +16,8 @@ from ddnn.errors import ArtefactError
 from ddnn.evaluation.claims import OPEN_POINTS
 from ddnn.evaluation.latency import PAPER_TIMES, Times, expected_latency_ms
 from ddnn.evaluation.measured import Measured, SeedRun
-from ddnn.evaluation.wording import cost_text, in_order, percent, rule_name
+from ddnn.evaluation.wording import in_order, rule_name
+from tasks.html import fill, inline
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -90,17 +88,11 @@ def render(
     """
     _refuse_a_mixture(measured, claims)
     kind = demand_kind(measured)
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"cost": cost_text, "percent": percent, "spell": spell, "range": _range}
-    environment.filters["signed"] = _signed
     first = next(iter(measured.runs.values()))[0].evaluation
-    return environment.get_template("paper_report.html.j2").render(
+    filters = {"spell": spell, "range": _range, "signed": _signed}
+    return fill(
+        "paper_report.html.j2",
+        filters,
         kind=kind,
         demand=first["demand"],
         test=first["test"],
@@ -110,7 +102,7 @@ def render(
         verdicts=VERDICTS,
         parts=_parts_line,
         settings={name: _setting(runs) for name, runs in measured.runs.items()},
-        images={name: _data_uri(png) for name, png in pictures.items()},
+        images={name: inline(png) for name, png in pictures.items()},
         costs={name: cost_rows(measured, name) for name in measured.runs},
         at_half=_at_deployed_share(measured),
         table3=_resources(measured.table3),
@@ -465,7 +457,3 @@ def _range(spread: Row, digits: int = 1) -> str:
     """Spell the ends of a spread of shares, in percent."""
     low, high = (100 * spread[end] for end in ("low", "high"))
     return f"{low:.{digits}f} to {high:.{digits}f} %"
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -5,13 +5,11 @@ Writes report.html (needs no network), figures/*.png, summary.json, plots/*.csv:
 The sentences are chosen by the numbers, in ddnn/evaluation/wording.py.
 """
 
-import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
@@ -21,18 +19,17 @@ from ddnn.errors import ArtefactError
 from ddnn.evaluation.points import SHARES
 from ddnn.evaluation.summary import caption, cost_rows, setting_line, summary
 from ddnn.evaluation.wording import (
-    cost_text,
     deployed,
     findings,
     headline,
     in_order,
     last_value_verdict,
-    percent,
     rule_name,
 )
 from ddnn.figures import Placement, Series
 from ddnn.grid import RANDOM_PLACEMENTS, blocked, quality, random_grid
 from ddnn.params import Params
+from tasks.html import fill, inline
 from tasks.registry import FAMILIES
 from tasks.stage import Stage
 
@@ -200,19 +197,9 @@ def _plots(read: _Read) -> dict[str, pd.DataFrame]:
 
 def _html(read: _Read, params: Params, pictures: dict[str, bytes]) -> str:
     evaluation = read.evaluation
-    folder = Path(__file__).parent
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["cost"] = cost_text
-    environment.filters["percent"] = percent
-    environment.filters["rule"] = rule_name
     header, rows = cost_rows(evaluation)
-    return environment.get_template("report.html.j2").render(
+    return fill(
+        "report.html.j2",
         evaluation=evaluation,
         caption=caption(evaluation),
         headline=headline(evaluation),
@@ -231,7 +218,7 @@ def _html(read: _Read, params: Params, pictures: dict[str, bytes]) -> str:
         likelihood=read.likelihood,
         deepcog=_deepcog(params),
         setting=setting_line(evaluation["setting"]),
-        images={name: _data_uri(png) for name, png in pictures.items()},
+        images={name: inline(png) for name, png in pictures.items()},
     )
 
 
@@ -326,7 +313,3 @@ def _seconds(times: Any) -> Any:
 def _read_json(path: Path) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return values
-
-
-def _data_uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -1,13 +1,10 @@
 """What the finished pieces of a demand show: metrics/worth.json, docs/worth.md, and a report."""
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from ddnn.evaluation.worth.bar import Bar
 from ddnn.evaluation.worth.cloud import CloudWorth, cloud_worth
@@ -18,6 +15,7 @@ from ddnn.evaluation.worth.systems import against_reference
 from ddnn.figures.worth import cost_ratios
 from ddnn.params import Params
 from tasks.home import PROJECT_ROOT
+from tasks.html import fill, inline
 from tasks.worth import tables
 from tasks.worth.kept import Kept
 from tasks.worth.pieces import Piece
@@ -113,21 +111,14 @@ def _html(
         "missed": sum(bar.met is False for bar in asked),
         "open": sum(bar.met is None for bar in asked),
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([Path(__file__).parent, Path(__file__).parents[1]]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    image = picture and "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
-    return environment.get_template("report.html.j2").render(
+    return fill(
+        "worth_report.html.j2",
         demand=judged.demand,
         caption=_caption(judged),
         count=count,
         paying=sum(row.worth == "pays" for row in judged.cloud),
         missing=missing if judged.missing else "",
-        image=image,
+        image=picture and inline(picture),
         **shown,
     )
 
